@@ -1,0 +1,32 @@
+// src/ring/options.h: public. Sizes of a proactor; all its memory follows from them.
+#pragma once
+
+#include <cstdint>
+
+namespace ringtalk::ring {
+
+// 0 = the back end's choice for this kernel (docs/architecture tells the sizes and why).
+struct ProactorOptions {
+  uint32_t connections = 16'384;
+  uint32_t listeners = 4;
+  uint32_t submission_entries = 1'024;
+  uint32_t completion_entries = 0;
+  uint32_t buffers = 0;
+  uint32_t buffer_bytes = 0;
+  // io_uring features that must not be used, comma separated names (see UringFeatures), "" = none.
+  const char* uring_mask = "";
+
+  // So small that a test reaches every limit.
+  static ProactorOptions test_min() {
+    ProactorOptions options;
+    options.connections = 16;
+    options.listeners = 2;
+    options.submission_entries = 8;
+    options.completion_entries = 16;
+    options.buffers = 4;
+    options.buffer_bytes = 256;
+    return options;
+  }
+};
+
+}  // namespace ringtalk::ring
