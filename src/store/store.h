@@ -46,7 +46,7 @@ struct Holder {
   uint16_t node = 0;
   uint32_t boot = 0;
   uint64_t session = 0;
-  bool claim = false;  // this session's first durable write: takes the row
+  bool claim = false;  // takes the row: set until an append of this session has been answered
 };
 
 struct CreateUser {
@@ -65,6 +65,7 @@ struct RaiseEpoch {
 // Logout{all_devices}: every epoch of the user rises, tokens below are void.
 struct RevokeSessions {
   proto::UserId user;
+  uint32_t epoch = 0;  // of the session that asks; it becomes void too
 };
 struct LoadRevocations {};
 struct FindUsers {
@@ -81,6 +82,9 @@ struct Append {
   proto::Seq reply_to;
   std::string body;
   bool load_user = false;  // make the sender's row at the first write
+  // The shard raises its era when it sees an append fail as unavailable. Until then the store fails
+  // every append of that shard and era likewise, so that nothing overtakes what is sent again.
+  uint32_t era = 0;
 };
 struct Known {
   proto::ConversationId conversation;
@@ -96,7 +100,7 @@ struct Heads {
 struct Pull {
   proto::UserId user;
   proto::ConversationId conversation;
-  proto::Seq from_seq;  // exclusive
+  proto::Seq from_seq;  // exclusive; backwards from 0 is from the end
   uint32_t limit;
   uint32_t bytes_max;  // of bodies
   bool backwards;
@@ -164,7 +168,7 @@ struct Page {
 struct UserCount {
   uint64_t users;
 };
-// `retry_after_ms` is 0 for final errors. `failed` names the request it answers (index of Request).
+// `retry_after_ms` is 0 for final errors. `request_kind` is the index of the request in Request.
 struct Failed {
   StoreError error;
   uint32_t retry_after_ms;
