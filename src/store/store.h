@@ -25,6 +25,7 @@ struct Ticket {
   uint32_t shard = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
+  uint32_t bytes = 0;    // of the request's frame, for the shard's count of what is unanswered
   uint64_t request = 0;  // the frame's id
 };
 
