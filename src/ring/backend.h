@@ -1,7 +1,7 @@
 // src/ring/backend.h: public. Chooses and makes the proactors of this build.
 //
 // Which back ends exist is decided by the source files of the build
-// (-Dbackend=both|io_uring|epoll); what runs is decided here at start. The only factory: no caller
+// (-Dproactor=both|io_uring|epoll); what runs is decided here at start. The only factory: no caller
 // names a concrete class.
 #pragma once
 

@@ -9,9 +9,14 @@ namespace ringtalk::ring {
 struct ProactorOptions {
   uint32_t connections = 16'384;
   uint32_t listeners = 4;
+  // io_uring: entries of the submission queue.
   uint32_t submission_entries = 1'024;
+  // io_uring: entries of the completion queue. epoll: events taken by one wait.
   uint32_t completion_entries = 0;
+  // io_uring: receive buffers that the kernel may hold. epoll needs one: it reads and delivers at
+  // once.
   uint32_t buffers = 0;
+  // The longest lease of a receive.
   uint32_t buffer_bytes = 0;
   // io_uring features that must not be used, comma separated names (see UringFeatures), "" = none.
   const char* uring_mask = "";

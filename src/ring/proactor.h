@@ -11,11 +11,13 @@
 //  3 a receive delivers bytes: a lease that ends when the handler returns
 //  4 an empty buffer pool parks the connection and is a counter, never an error
 //  5 one send in flight a connection; iovecs may die when send() returns, bytes at its completion
-//  6 close is a join: nothing in flight, then exactly one `close` completion, then the slot is
-//  reused 7 a completion with an old generation is counted and dropped   8 pause and resume lose
-//  nothing 9 the deadline of run_once is the only timer                  10 wake() comes from any
-//  thread
-// 11 a kernel result becomes an Error here, once                 12 no allocation per operation
+//  6 close is a join: nothing in flight, then exactly one `close` completion, then the slot is free
+//  7 a completion with an old generation is counted and dropped
+//  8 pause and resume lose nothing
+//  9 the deadline of run_once is the only timer
+// 10 wake() comes from any thread
+// 11 a kernel result becomes an Error here, once
+// 12 no allocation per operation
 #pragma once
 
 #include <sys/uio.h>
@@ -90,7 +92,7 @@ class Proactor : public base::Waker {
   virtual void accept_pause(ListenerId) = 0;
   virtual void accept_resume(ListenerId) = 0;
   // Ends in a terminal accept completion with Error::cancelled. Connections that the kernel had
-  // queued are accepted first.
+  // queued are accepted first, as far as slots last.
   virtual void close_listener(ListenerId) = 0;
 
   // Error::no_slots, or a connection that completes `connect`. Failed or not, close() it in the
@@ -110,8 +112,9 @@ class Proactor : public base::Waker {
   // Half-close. Not while a send is in flight.
   virtual void shutdown_write(ConnectionId) = 0;
   // From any state, once. Whatever is in flight ends first (its terminal completions are delivered,
-  // error cancelled where it did not finish), then `close`. Unsent bytes of a send in flight are
-  // lost.
+  // error cancelled where it did not finish), then `close`; bytes are not delivered any more.
+  // Unsent bytes of a send in flight are lost, and with bytes unread the peer sees a reset: to say
+  // a last word, send it, shutdown_write and read to the peer's end first.
   virtual void close(ConnectionId) = 0;
 
   // Submits what was started, waits until there is a completion or `deadline_ns` (Clock::now_ns; 0
