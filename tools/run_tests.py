@@ -118,6 +118,8 @@ class Runner:
         names, disabled = list_cases(binary)
         if names is None:
             return [Case(binary, binary.name, "failed", cause="--gtest_list_tests failed")]
+        if not names and not disabled:
+            return [Case(binary, binary.name, "failed", cause="has no tests")]
         if binary.only is not None:
             names = [name for name in names if name in binary.only]
             disabled = [name for name in disabled if name in binary.only]
@@ -451,7 +453,8 @@ def main(arguments):
         with open(options.counts, "a") as file:
             file.write(tally(runner.cases) + "\n")
     print(tally(runner.cases))
-    return 1 if any(case.status == "failed" for case in runner.cases) else 0
+    passed = all(case.status != "failed" for case in runner.cases)
+    return 0 if passed and runner.cases else 1
 
 
 if __name__ == "__main__":

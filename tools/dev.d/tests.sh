@@ -18,10 +18,11 @@ run_suite() {
   # The release build is built whole, unless one binary is asked for.
   if [ "$dir" != build ] || is_binary "$dir" "$name"; then
     mapfile -t targets < <(python3 tools/run_tests.py "$dir" ${name:+"$name"} --targets "$@")
-    [ ${#targets[@]} -gt 0 ] || die "no test in $dir is labelled so: $*"
+    [ ${#targets[@]} -eq 0 ] || compile "$dir" "$text" "${targets[@]}" || return
+  else
+    compile "$dir" "$text" || return
+    link_programs
   fi
-  compile "$dir" "$text" "${targets[@]}" || return
-  [ "$dir" != build ] || link_programs
   say "== test: ${name:-all} in $dir"
   began=$(now_ms)
   fixed_addresses python3 tools/run_tests.py "$dir" ${name:+"$name"} "$@" || return
