@@ -1,4 +1,4 @@
-// src/store/open_store.h: public. Opens a store by its URL, brings its schema up to date, starts it.
+// src/store/open_store.h: public. Opens a store by its URL, migrates and starts it.
 //
 // For main and the migrate command: everything here blocks and runs before shards do. Ownership:
 // the store belongs to the caller; `sink` and `clock` must outlive it. Thread rule: one thread.
@@ -39,7 +39,7 @@ struct StoreOptions {
   uint64_t bytes_max = 64u << 20;  // of queued requests, bodies included
   uint32_t batch_requests_max = 256;
   uint64_t batch_bytes_max = 1u << 20;
-  uint32_t busy_ms = 2'000;  // how long a locked store is waited for before "unavailable"
+  uint32_t busy_ms = 2'000;       // how long a locked store is waited for before "unavailable"
   uint32_t lock_wait_ms = 3'000;  // for a predecessor that is still dying
   uint16_t node = 0;  // the node's id as kept in the data directory; 0: the store deals one
 

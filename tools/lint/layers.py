@@ -67,9 +67,10 @@ def part_of(path):
     return "/".join(folders[:2]) if folders[0] == "src" else folders[0]
 
 
-def resolve(target, files):
-    """The file that a quoted include means: from src, else from the root."""
-    for candidate in ("src/" + target, target):
+def resolve(target, files, path):
+    """The file that a quoted include means: from src, from the root; in tests also beside it."""
+    beside = path.rsplit("/", 1)[0] + "/" + target if path.startswith("tests/") else target
+    for candidate in ("src/" + target, target, beside):
         if candidate in files:
             return candidate
     return None
@@ -112,7 +113,7 @@ def check_includes(tree):
             if quote == "<" or header in LIBRARIES:
                 problem = check_library(path, header)
             else:
-                target = resolve(header, tree.files)
+                target = resolve(header, tree.files, path)
                 if target is None:
                     problem = f'"{header}" is no file (write its path from src or from the root)'
                 elif not allowed(path, target):
@@ -125,7 +126,7 @@ def check_includes(tree):
 def check_cycles(tree):
     """No header includes itself over others."""
     edges = {path: [target for _, header in INCLUDE.findall(text)
-                    for target in [resolve(header, tree.files)] if target]
+                    for target in [resolve(header, tree.files, path)] if target]
              for path, text in tree.cpp().items()}
     found, state = [], {}
 

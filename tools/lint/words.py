@@ -3,7 +3,7 @@ import re
 
 # Written apart, so that this file passes its own check.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
-FIRST_LINE = re.compile(r"^// (?P<path>\S+): (public|private|tests|internal)\. \S")
+FIRST_LINE = re.compile(r"^// (?P<path>\S+): (public|private|tests|internal)\b.*\. \S")
 HEADER_COMMENT_LINES_MAX = 20
 USING = re.compile(r"^using namespace\b", re.M)
 
@@ -29,7 +29,7 @@ def check_headers(tree):
         lines = text.splitlines() or [""]
         match = FIRST_LINE.match(lines[0])
         if not match or match.group("path") != path:
-            found.append(f"{path}:1: begins with `// {path}: public. Purpose.` (private, tests)")
+            found.append(f"{path}:1: begins with `// {path}: public. Purpose.` (internal to X)")
         length = next((n for n, line in enumerate(lines) if not line.startswith("//")), len(lines))
         if length > HEADER_COMMENT_LINES_MAX:
             found.append(f"{path}:1: the opening comment has {length} lines, "
