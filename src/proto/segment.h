@@ -17,12 +17,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/assert.h"
+#include "base/counts.h"
 #include "base/handoff.h"
 
 namespace ringtalk::proto {
@@ -111,7 +111,7 @@ class SegmentWriter {
     ASSERT(!frame.empty() && frame.size() <= capacity_);
     if (current_ == nullptr || capacity_ - current_->used < frame.size()) next_segment();
     const Range range{current_, current_->used, static_cast<uint32_t>(frame.size())};
-    std::memcpy(current_->data() + range.offset, frame.data(), frame.size());
+    base::counted_copy(current_->data() + range.offset, frame.data(), frame.size());
     current_->used += range.bytes;
     return range;
   }
