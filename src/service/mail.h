@@ -8,24 +8,70 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/assert.h"
+#include "proto/segment.h"
+
 namespace ringtalk::service {
 
 enum class MailKind : uint8_t {
   none,
-  // Routes, rooms and pushes add their kinds here; Shard::take(const Mail&) is the one switch.
+
+  // ---- rooms, to the room's home
+  room_join,     // slot, generation: who joins; a: room; b: the request's id
+  room_leave,    // a: room: the sending shard has no member left
+  room_publish,  // slot, generation: who publishes; b: its user; range: its RoomPublish frame
+  room_relayed,  // range: a RoomMessage frame of another node, not verified
+  // ---- rooms, from the home to the shards that have members
+  room_joined,    // slot, generation: who joined; range: its RoomJoined frame
+  room_messages,  // slot, generation, high half of b: who gets none; low half: frames; range
+  room_gap,       // a: room; b: n; number: missed
+
+  // ---- routes, to the user's home
+  route_open,   // slot, generation; a: user; b: device; number: epoch
+  route_close,  // slot, generation; a: user
+  kick_user,    // a: user; number: sessions of lower epochs; byte: wire::KickReason
+  // ---- routes, from the user's home to the session's shard
+  route_opened,  // slot, generation
+  kick_session,  // slot, generation; byte: wire::KickReason
+
+  // ---- conversations
+  push,       // to the user's home: byte: PushPart; slot, generation, b: the sending session; range
+  deliver,    // to a session: slot, generation; range: a Message or SyncHint frame
+  answer,     // to a session: slot, generation; b: bytes of its request; range: the answer
+  answer_ok,  // to a session: slot, generation; b: the request's id
+  advanced,   // to the user's home: a, b: conversation; byte: PushPart; slot, generation: seq
 };
 
 struct Mail {
   MailKind kind = MailKind::none;
-  uint8_t byte = 0;   // by kind
-  uint16_t from = 0;  // index of the sending shard
-  uint32_t slot = 0;  // with `generation`: a session, of the sender or of the target, by kind
-  uint32_t generation = 0;
-  uint32_t number = 0;  // by kind
-  uint64_t a = 0;
-  uint64_t b = 0;
+  uint8_t byte = 0;         // by kind
+  uint16_t from = 0;        // index of the sending shard
+  uint32_t slot = 0;        // with `generation`: a session, of the sender or of the target, by kind
+  uint32_t generation = 0;  // or, by kind, a number's halves
+  uint32_t number = 0;      // by kind, or where a range lies
+  uint64_t a = 0;           // by kind, or a range's segment
+  uint64_t b = 0;           // by kind
 };
 static_assert(sizeof(Mail) == 32 && std::is_trivially_copyable_v<Mail>);
+
+// A range in a mail: the segment in `a`, offset and length in eighths in the halves of `number`.
+// It carries one reference (proto::share); whoever takes the mail adopts or drops it.
+inline void put_range(Mail& mail, const proto::Range& range) noexcept {
+  ASSERT(range.offset % 8 == 0 && range.bytes % 8 == 0);
+  ASSERT(range.offset / 8 <= UINT16_MAX && range.bytes / 8 <= UINT16_MAX);
+  mail.a = reinterpret_cast<uint64_t>(range.segment);
+  mail.number = (range.offset / 8) << 16 | range.bytes / 8;
+}
+inline proto::Range range_in(const Mail& mail) noexcept {
+  ASSERT(mail.a != 0);
+  return {reinterpret_cast<proto::Segment*>(mail.a), (mail.number >> 16) * 8,
+          (mail.number & UINT16_MAX) * 8};
+}
+inline bool carries_range(MailKind kind) noexcept {
+  return kind == MailKind::room_publish || kind == MailKind::room_relayed ||
+         kind == MailKind::room_joined || kind == MailKind::room_messages ||
+         kind == MailKind::push || kind == MailKind::deliver || kind == MailKind::answer;
+}
 
 inline constexpr uint32_t kMailboxEntries = 4'096;
 

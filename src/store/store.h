@@ -27,6 +27,7 @@ struct Ticket {
   uint32_t generation = 0;
   uint32_t bytes = 0;    // of the request's frame, for the shard's count of what is unanswered
   uint64_t request = 0;  // the frame's id
+  uint32_t origin = 0;   // the shard of the session (slot, generation), where it is not `shard`
 };
 
 enum class StoreError : uint8_t {
