@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "allocations.h"
+#include "base/counts.h"
 #include "frame_oracle.h"
 #include "proto/verifier.h"
 
@@ -42,7 +42,7 @@ TEST(FrameWriter, takes_no_memory_after_construction) {
   std::vector<std::string_view> names(kPageMessagesMax, name);
   oracle::for_every_message(writer, [](const char*, Bytes) {});
 
-  const uint64_t before = allocations_of_this_thread();
+  const uint64_t before = base::thread_counts().allocations;
   for (int i = 0; i < 1'000; i++) {
     writer.echo(1, body);
     writer.send(2, {1, 2}, {3, 4}, wire::MessageKind::Text, body);
@@ -54,11 +54,11 @@ TEST(FrameWriter, takes_no_memory_after_construction) {
     }
     writer.messages(3, {1, 2}, page, 1, 2, true);
   }
-  EXPECT_EQ(allocations_of_this_thread(), before);
+  EXPECT_EQ(base::thread_counts().allocations, before);
   EXPECT_EQ(writer.allocations(), 1u);
   // The counter counts.
   ::operator delete(::operator new(1));
-  EXPECT_GT(allocations_of_this_thread(), before);
+  EXPECT_GT(base::thread_counts().allocations, before);
 }
 
 TEST(FrameWriter, keeps_every_field) {

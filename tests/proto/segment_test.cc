@@ -5,7 +5,7 @@
 #include <string>
 #include <thread>
 
-#include "allocations.h"
+#include "base/counts.h"
 #include "base/handoff.h"
 #include "base/random.h"
 
@@ -116,13 +116,13 @@ TEST(Segment, takes_no_memory_in_a_steady_state) {
   std::vector<Range> queue(200);
   uint64_t before = 0;
   for (int i = 0; i < 10'000; i++) {
-    if (i == 1'000) before = allocations_of_this_thread();
+    if (i == 1'000) before = base::thread_counts().allocations;
     Range& slot = queue[i % queue.size()];
     if (slot.segment != nullptr) uses.release(slot);
     slot = writer.append(bytes(frame));
     uses.hold(slot);
   }
-  EXPECT_EQ(allocations_of_this_thread(), before);
+  EXPECT_EQ(base::thread_counts().allocations, before);
   EXPECT_LE(writer.live_segments(), 200 / 10 + 2u);
   for (const Range& range : queue) uses.release(range);
 }
