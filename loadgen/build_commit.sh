@@ -1,0 +1,4 @@
+#!/bin/sh
+# build_commit.sh SOURCE_ROOT TEMPLATE OUTPUT: writes the commit that is being built.
+commit=$(git -C "$1" describe --always --dirty --abbrev=12 2>/dev/null) || commit=unknown
+sed "s/@COMMIT@/$commit/" "$2" > "$3"
