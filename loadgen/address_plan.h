@@ -1,4 +1,4 @@
-// loadgen/address_plan.h: which source and destination each client uses.
+// loadgen/address_plan.h: internal to loadgen. Which source and destination each client uses.
 //
 // A pair of addresses carries as many connections as there are ephemeral ports. connect() searches
 // ports of one parity first, so beyond half of the range each call scans: the plan stays below half

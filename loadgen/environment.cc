@@ -59,10 +59,10 @@ std::vector<std::pair<std::string, std::string>> read_environment() {
   const auto add = [&found](std::string name, std::string value) {
     if (!value.empty()) found.emplace_back(std::move(name), std::move(value));
   };
-  add("version", kBuildVersion);
-  add("commit", kBuildCommit);
-  add("compiler", kBuildCompiler);
-  add("flags", kBuildFlags);
+  add("version", kBuildInfo.version);
+  add("commit", kBuildInfo.commit);
+  add("compiler", kBuildInfo.compiler);
+  add("flags", kBuildInfo.flags);
   utsname kernel;
   if (::uname(&kernel) == 0) {
     add("kernel", std::string(kernel.sysname) + " " + kernel.release);

@@ -1,4 +1,4 @@
-// loadgen/environment.h: where a run took place, for the report.
+// loadgen/environment.h: internal to loadgen. Where a run took place, for the report.
 //
 // Thread rule: any. Invariant: what cannot be read is absent, never a guess.
 #pragma once

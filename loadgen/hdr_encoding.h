@@ -1,4 +1,4 @@
-// loadgen/hdr_encoding.h: a histogram as HdrHistogram's tools read it.
+// loadgen/hdr_encoding.h: internal to loadgen. A histogram as HdrHistogram's tools read it.
 //
 // Format: HdrHistogram V2, compressed (cookie 0x1c849314, length, zlib of: cookie 0x1c849313,
 // payload length, normalising offset, digits, lowest, highest, ratio, then counts as ZigZag LEB128

@@ -1,4 +1,4 @@
-// loadgen/message.h: what every body of the harness begins with.
+// loadgen/message.h: internal to loadgen. What every body of the harness begins with.
 //
 //   0         8         16            24          32            40
 //   | sender  | number  | intended_ns | sent_ns   | check      | filler ...

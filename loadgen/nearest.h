@@ -1,4 +1,4 @@
-// loadgen/nearest.h: finds what a mistyped name may have meant.
+// loadgen/nearest.h: internal to loadgen. Finds what a mistyped name may have meant.
 #pragma once
 
 #include <span>

@@ -138,7 +138,7 @@ base::Result<Options, NoRun> parse_options(int argc, const char* const* argv) {
   Line line;
   CLI::App app("loadgen simulates clients of ringtalk, measures and proves what was delivered.",
                "loadgen");
-  app.set_version_flag("--version", std::string("loadgen ") + kBuildVersion);
+  app.set_version_flag("--version", std::string("loadgen ") + kBuildInfo.version);
   app.require_subcommand(1);
   app.footer(kExitCodes);
   CLI::App& run = *app.add_subcommand("run", "one run of a scenario");

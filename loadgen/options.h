@@ -1,4 +1,4 @@
-// loadgen/options.h: the command line, read once.
+// loadgen/options.h: internal to loadgen. The command line, read once.
 //
 // Thread rule: made by main, then read-only. Invariant: what parse_options answers with is complete
 // and checked; a wrong line never reaches the run.

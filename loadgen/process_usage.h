@@ -1,4 +1,5 @@
-// loadgen/process_usage.h: what a process of this machine has used, from its clock and /proc.
+// loadgen/process_usage.h: internal to loadgen. What a process of this machine has used, from its
+// clock and /proc.
 //
 // Thread rule: any. Everything is read, nothing estimated: what cannot be read is not there.
 #pragma once

@@ -1,4 +1,4 @@
-// loadgen/report.h: what a run found, and how it is told.
+// loadgen/report.h: internal to loadgen. What a run found, and how it is told.
 //
 // RunReport is filled by the run and read by the writers of run.json and of the terminal summary.
 // Ownership: a value, histograms included. Thread rule: one owner, after all rings have stopped.

@@ -1,4 +1,4 @@
-// loadgen/scenario.h: what a run shall do, as one value.
+// loadgen/scenario.h: internal to loadgen. What a run shall do, as one value.
 //
 // Made from a built-in preset or a TOML file, then changed by flags and --set; every way goes
 // through the same table of keys, so that all of them know the same names and the same limits.

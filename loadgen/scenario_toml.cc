@@ -1,5 +1,4 @@
 // The TOML of a scenario, cut into keys and values; toml++ stays in this file.
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include "loadgen/scenario.h"
@@ -51,16 +50,16 @@ base::Status<ScenarioError> read_table(Scenario& scenario, const toml::table& ta
 
 base::Result<Scenario, ScenarioError> parse_scenario(std::string_view name, std::string_view text,
                                                      std::string_view place) {
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return base::Failure{ScenarioError{place_of(place, parsed.error().source()) +
-                                       std::string(parsed.error().description())}};
-  }
   Scenario scenario;
   scenario.name = name;
   scenario.text = text;
-  const auto done = read_table(scenario, parsed.table(), "", place);
-  if (!done) return base::Failure{done.error()};
+  try {
+    const auto done = read_table(scenario, toml::parse(text), "", place);
+    if (!done) return base::Failure{done.error()};
+  } catch (const toml::parse_error& error) {
+    return base::Failure{
+        ScenarioError{place_of(place, error.source()) + std::string(error.description())}};
+  }
   return scenario;
 }
 

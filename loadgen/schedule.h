@@ -1,4 +1,5 @@
-// loadgen/schedule.h: when an open loop intends to send, whatever the server does.
+// loadgen/schedule.h: internal to loadgen. When an open loop intends to send, whatever the server
+// does.
 //
 // Constant: at equal distances. Poisson: exponential gaps from a seed. A ring runs its own schedule
 // with its share of the rate; the superposition of Poisson streams is one. Thread rule: one owner.

@@ -1,4 +1,5 @@
-// loadgen/thread_plan.h: how many rings a run takes and which clients each of them holds.
+// loadgen/thread_plan.h: internal to loadgen. How many rings a run takes and which clients each of
+// them holds.
 //
 // Thread rule: made by main, read by all. Invariants: clients are numbered 0 .. connections - 1 and
 // each ring holds one stretch of them; stretches differ by at most one pair, and the two clients of

@@ -41,6 +41,7 @@ LIBRARIES = {
     "nlohmann/*": ("src/main.cc", "src/service/*", "loadgen/*", "tools/*", "bench/*", "tests/*"),
     "spdlog/*": ("src/base/log*", "src/main.cc"),
     "fmt/*": ("*",),
+    "zlib.h": ("loadgen/*", "tests/loadgen/*"),
     "utf8proc.h": ("src/service/*", "src/proto/*"),
     "gtest/*": ("tests/*",),
     "gmock/*": ("tests/*",),
@@ -56,9 +57,9 @@ HEADER_EXCEPTIONS = {"liburing.h": ("src/ring/uring_*", "bench/*", "tests/ring/u
                      "sqlite3.h": ("src/store/sqlite_*",)}
 
 PLATFORM = ("sys/*", "netinet/*", "arpa/*", "net/*", "linux/*", "asm/*")
-C_HEADERS = set("""assert ctype dirent errno fcntl getopt glob grp immintrin inttypes limits malloc
-math netdb poll pthread pwd sched semaphore signal spawn stdarg stddef stdint stdio stdlib string
-strings syscall syslog termios time unistd""".split())
+C_HEADERS = set("""assert ctype dirent errno fcntl getopt glob grp ifaddrs immintrin inttypes limits
+malloc math netdb poll pthread pwd sched semaphore signal spawn stdarg stddef stdint stdio stdlib
+string strings syscall syslog termios time unistd""".split())
 
 
 def part_of(path):
