@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "base/random.h"
-#include "frame_oracle.h"
+#include "tests/proto/frame_oracle.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ringtalk::proto;

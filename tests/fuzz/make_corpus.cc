@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "frame_oracle.h"
+#include "tests/proto/frame_oracle.h"
 
 namespace {
 

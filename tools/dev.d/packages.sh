@@ -20,6 +20,7 @@ build  libcli11-dev                        header:CLI/CLI.hpp
 build  libtomlplusplus-dev                 header:toml++/toml.h
 build  nlohmann-json3-dev                  header:nlohmann/json.hpp
 build  libutf8proc-dev                     module:libutf8proc
+build  zlib1g-dev                          module:zlib
 test   libgtest-dev                        module:gtest
 test   libgmock-dev                        module:gmock
 test   libseccomp-dev                      module:libseccomp

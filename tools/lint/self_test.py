@@ -107,6 +107,8 @@ def test_headers():
     assert not words.check_headers(tree(src__base__a_h=good))
     assert words.check_headers(tree(src__base__a_h=HEADER.format("src/base/b.h")))
     assert words.check_headers(tree(src__base__a_h="#pragma once\n"))
+    assert words.check_headers(tree(src__base__a_h=good.replace("public. ", "")))
+    assert not words.check_headers(tree(loadgen__a_h="// loadgen/a.h: it.\n#pragma once\n"))
     assert words.check_headers(tree(src__base__a_h=good.replace("#pragma once", "")))
     assert words.check_headers(tree(src__base__a_h=good.replace("\n", "\n" + "//\n" * 20, 1)))
 

@@ -3,7 +3,8 @@ import re
 
 # Written apart, so that this file passes its own check.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
-FIRST_LINE = re.compile(r"^// (?P<path>\S+): (public|private|tests|internal)\b.*\. \S")
+FIRST_LINE = re.compile(r"^// (?P<path>\S+): (?P<text>\S.*)")
+VISIBILITY = re.compile(r"(public|private|internal)\b.*\. \S")
 HEADER_COMMENT_LINES_MAX = 20
 USING = re.compile(r"^using namespace\b", re.M)
 
@@ -29,7 +30,9 @@ def check_headers(tree):
         lines = text.splitlines() or [""]
         match = FIRST_LINE.match(lines[0])
         if not match or match.group("path") != path:
-            found.append(f"{path}:1: begins with `// {path}: public. Purpose.` (internal to X)")
+            found.append(f"{path}:1: begins with `// {path}: ` and what it is for")
+        elif path.startswith("src/") and not VISIBILITY.match(match.group("text")):
+            found.append(f"{path}:1: says after its path `public.` or `internal to X.`")
         length = next((n for n, line in enumerate(lines) if not line.startswith("//")), len(lines))
         if length > HEADER_COMMENT_LINES_MAX:
             found.append(f"{path}:1: the opening comment has {length} lines, "
