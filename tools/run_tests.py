@@ -115,9 +115,11 @@ class Runner:
         self.finish(binary, cases, time.monotonic() - began)
 
     def run_gtest(self, binary):
-        names, disabled = list_cases(binary)
-        if names is None:
-            return [Case(binary, binary.name, "failed", cause="--gtest_list_tests failed")]
+        try:
+            names, disabled = list_cases(binary)
+        except subprocess.SubprocessError as error:
+            log = "".join(filter(None, (error.stdout, error.stderr)))
+            return [Case(binary, binary.name, "failed", log, f"cannot list its tests: {error}")]
         if not names and not disabled:
             return [Case(binary, binary.name, "failed", cause="has no tests")]
         if binary.only is not None:
@@ -306,12 +308,9 @@ def ending(status, timed_out, timeout_s):
 
 def list_cases(binary):
     """The names in a GoogleTest binary, and those that are disabled."""
-    try:
-        output = subprocess.run(binary.command + ["--gtest_list_tests"], cwd=binary.cwd,
-                                env=binary.env, stdin=subprocess.DEVNULL, capture_output=True,
-                                text=True, timeout=60, check=True).stdout
-    except (subprocess.SubprocessError, OSError):
-        return None, None
+    output = subprocess.run(binary.command + ["--gtest_list_tests"], cwd=binary.cwd,
+                            env=binary.env, stdin=subprocess.DEVNULL, capture_output=True,
+                            text=True, timeout=60, check=True).stdout
     names, disabled, suite = [], [], ""
     for line in output.splitlines():
         word = line.split("#")[0].rstrip()
@@ -365,8 +364,12 @@ def select(binaries, name):
     if chosen or not name:
         return chosen or binaries
     pattern = name if "*" in name else f"*{name}*"
-    listed = [(binary, sum(list_cases(binary), [])) for binary in binaries
-              if binary.is_gtest and os.path.exists(binary.command[0])]
+    listed = []
+    for binary in (binary for binary in binaries if binary.is_gtest):
+        try:
+            listed.append((binary, sum(list_cases(binary), [])))
+        except (subprocess.SubprocessError, OSError) as error:
+            print(f"{binary.name}: cannot list its tests: {error}", file=sys.stderr)
     for matches in (lambda case: case == name, lambda case: fnmatch.fnmatchcase(case, pattern)):
         for binary, names in listed:
             binary.only = {case for case in names if matches(case)}

@@ -16,10 +16,14 @@ PY
 configure() {
   local dir=$1 wanted change=()
   shift
+  mkdir -p "$log_dir"
   if [ ! -e "$root/$dir/build.ninja" ]; then
     phase "configure-$dir" "meson setup $dir $*" meson setup "$root/$dir" "$root" "${@/#/-D}"
     return
   fi
+  # What meson knows of the tests must be as new as the build files.
+  ninja -C "$root/$dir" build.ninja >"$log_dir/regenerate.log" 2>&1 ||
+    { tail -n 20 "$log_dir/regenerate.log" >&2; return 1; }
   for wanted in "$@"; do
     [ "$(option "$root/$dir" "${wanted%%=*}")" = "${wanted#*=}" ] || change+=("-D$wanted")
   done
