@@ -118,7 +118,8 @@ class Proactor : public base::Waker {
   virtual void close(ConnectionId) = 0;
 
   // Submits what was started, waits until there is a completion or `deadline_ns` (Clock::now_ns; 0
-  // = do not wait) has passed, and delivers at most `budget` completions. Answers how many.
+  // = do not wait) has passed, and delivers at most `budget` completions. Answers how many. It may
+  // come back early with none: what woke it was nobody's (a stale completion).
   virtual uint32_t run_once(uint32_t budget, uint64_t deadline_ns, Handler& handler) = 0;
 
   // Any thread; completes `wake` (several calls may give one).

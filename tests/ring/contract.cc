@@ -2,8 +2,18 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <unistd.h>
+
+#include "ring/socket.h"
 
 namespace ringtalk::ring::contract {
+
+std::string why_not_ipv6() {
+  const base::Result<ListenSocket, Error> opened = open_listener(*Address::parse("[::1]:0"), {});
+  if (!opened) return "the loopback has no IPv6 (sysctl net.ipv6.conf.lo.disable_ipv6=0)";
+  ::close(opened->descriptor);
+  return "";
+}
 
 void Party::complete(const Completion& completion) {
   EXPECT_TRUE(inside) << "a completion from outside run_once";
@@ -74,6 +84,12 @@ size_t Party::count(Operation operation) const {
   return static_cast<size_t>(
       std::count_if(events.begin(), events.end(),
                     [operation](const Event& event) { return event.operation == operation; }));
+}
+
+size_t Party::accepts_ended() const {
+  return static_cast<size_t>(std::count_if(events.begin(), events.end(), [](const Event& event) {
+    return event.operation == Operation::accept && !event.more;
+  }));
 }
 
 void Party::send(ConnectionId id, std::string_view text) {

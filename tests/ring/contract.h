@@ -30,12 +30,19 @@ class World {
   virtual Address listen_address() { return Address::loopback(0); }
 };
 
+inline std::string runs_always() {
+  return "";
+}
+
 struct Case {
   std::string name;
   std::function<std::unique_ptr<World>()> make_world;
-  // Not empty: why this back end cannot run here. Tests skip, or fail with CI=true.
-  std::function<std::string()> why_not = [] { return std::string(); };
+  // Not empty: why this cannot run here. Tests skip, or fail with CI=true.
+  std::function<std::string()> why_not = runs_always;
 };
+
+// For worlds of the kernel: why the loopback has no IPv6.
+std::string why_not_ipv6();
 
 inline void PrintTo(const Case& which, std::ostream* out) {
   *out << which.name;
@@ -83,6 +90,7 @@ class Party final : public Handler {
 
   Trace& operator[](ConnectionId id) { return traces[id]; }
   size_t count(Operation operation) const;
+  size_t accepts_ended() const;
 
   void send(ConnectionId id, std::string_view text);
 
