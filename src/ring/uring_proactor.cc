@@ -35,9 +35,7 @@ UringProactor::UringProactor(const ProactorOptions& options, const UringFeatures
       buffers_(options, features),
       starved_(Links{&connections_}),
       hot_(Links{&connections_}),
-      hot_max_(features.multishot_receive
-                   ? std::clamp<uint32_t>(options.connections / 4, 1, kHotMax_count)
-                   : 0) {
+      hot_max_(features.multishot_receive ? kHotMax_count : 0) {
   stranded_.reserve(table_reserve(options.listeners));
 }
 
