@@ -57,6 +57,8 @@ base::Status<BackendError> UringProactor::set_up() {
   }
   base::Status<BackendError> up = ring_.set_up(options_, features_);
   if (!up) return up;
+  // They may all complete at once, beside everything else.
+  accepts_max_ = std::clamp<uint32_t>(ring_.completion_entries() / 8, 1, Listener::kAcceptsHeld);
   const uint32_t files = options_.connections + table_reserve(options_.listeners);
   const int result = io_uring_register_files_sparse(&ring_.raw(), files);
   if (result != 0) {
