@@ -13,15 +13,18 @@
 
 #include "service/outgoing.h"
 #include "service/port.h"
+#include "service/postbox.h"
 
 namespace ringtalk::service {
 
-class Conversations;
-class Postbox;
+class Pushes;
+class Reads;
+class RoomHome;
 class Rooms;
 class Routes;
+class Sends;
 
-class Chat final : public OutgoingSink {
+class Chat final : public OutgoingSink, public MailTaker {
  public:
   // `origin`: of the room messages that this node numbers; new at each boot.
   Chat(Port& port, proto::SegmentDepot& depot, uint64_t origin);
@@ -45,7 +48,7 @@ class Chat final : public OutgoingSink {
   void users(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Users& users);
 
   // ---- from elsewhere
-  void take(const Mail& mail);
+  void take(const Mail& mail) override;
   // Replies to Append (the ticket's session may be another shard's, see Ticket::origin), Heads,
   // Pull and FindUsers.
   void take(const store::Ticket& ticket, store::Answer&& answer);
@@ -70,9 +73,12 @@ class Chat final : public OutgoingSink {
  private:
   Port& port_;
   std::unique_ptr<Postbox> postbox_;
+  std::unique_ptr<RoomHome> room_home_;
   std::unique_ptr<Rooms> rooms_;
   std::unique_ptr<Routes> routes_;
-  std::unique_ptr<Conversations> conversations_;
+  std::unique_ptr<Sends> sends_;
+  std::unique_ptr<Pushes> pushes_;
+  std::unique_ptr<Reads> reads_;
 };
 
 // Throws a mail away that will never be taken (at the end of the process): drops its reference.

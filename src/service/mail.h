@@ -34,13 +34,19 @@ enum class MailKind : uint8_t {
   route_opened,  // slot, generation
   kick_session,  // slot, generation; byte: wire::KickReason
 
-  // ---- conversations
-  push,       // to the user's home: byte: PushPart; slot, generation, b: the sending session; range
-  deliver,    // to a session: slot, generation; range: a Message or SyncHint frame
-  answer,     // to a session: slot, generation; b: bytes of its request; range: the answer
-  answer_ok,  // to a session: slot, generation; b: the request's id
-  advanced,   // to the user's home: a, b: conversation; byte: PushPart; slot, generation: seq
+  // ---- conversations, from the conversation's home to the user's home
+  push,      // byte: PushSide; range: a Message frame; slot, generation, b (shard): who sent it
+  advanced,  // byte: PushSide; a, b: conversation; slot, generation: seq
+  sent,  // slot, generation, b (shard, bytes of the request): who sent it; range: its Sent frame
+  // ---- conversations, to the session's shard
+  deliver,       // slot, generation; range: a Message or SyncHint frame
+  deliver_sent,  // slot, generation; b: bytes of the request; range: a Sent frame
+  send_failed,   // slot, generation; range: a SendFailure
+  answer_ok,     // slot, generation; b: the request's id
 };
+
+// Which of the two users of a one-to-one conversation a push is for.
+enum class PushSide : uint8_t { lower, upper };
 
 struct Mail {
   MailKind kind = MailKind::none;
@@ -70,7 +76,8 @@ inline proto::Range range_in(const Mail& mail) noexcept {
 inline bool carries_range(MailKind kind) noexcept {
   return kind == MailKind::room_publish || kind == MailKind::room_relayed ||
          kind == MailKind::room_joined || kind == MailKind::room_messages ||
-         kind == MailKind::push || kind == MailKind::deliver || kind == MailKind::answer;
+         kind == MailKind::push || kind == MailKind::sent || kind == MailKind::deliver ||
+         kind == MailKind::deliver_sent || kind == MailKind::send_failed;
 }
 
 inline constexpr uint32_t kMailboxEntries = 4'096;

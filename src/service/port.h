@@ -31,6 +31,8 @@ class Port {
   virtual uint32_t shard_count() const = 0;
   virtual uint32_t home_of_user(proto::UserId user) const = 0;
   virtual uint32_t home_of_room(proto::RoomId room) const = 0;
+  virtual uint16_t node() const = 0;
+  virtual uint32_t boot() const = 0;
   virtual uint64_t now_ns() const = 0;
   virtual const Limits& limits() const = 0;
 
@@ -39,6 +41,7 @@ class Port {
   virtual ShardStats& stats() = 0;
   virtual proto::FrameWriter& frames() = 0;
   virtual cluster::Relay& relay() = 0;
+  virtual cluster::Directory& directory() = 0;
 
   // To another shard. False: its mailbox is full and nothing was sent.
   [[nodiscard]] virtual bool mail(uint32_t to, const Mail& mail) = 0;
@@ -52,11 +55,13 @@ class Port {
   // The session stands in the list of its user's home.
   virtual void session_routed(uint32_t slot) = 0;
 
+  // 0: the rates let this send through. Otherwise when to try again, in milliseconds.
+  virtual uint32_t admit_send(uint32_t slot, const proto::ConversationId& conversation) = 0;
   // Submits for a session and counts the request as in flight until answered(). The reply goes to
   // shard `reply_to`. False: the store's queue is full; nothing was counted.
   [[nodiscard]] virtual bool submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,
                                     store::Request&& request) = 0;
-  virtual void answered(uint32_t slot, uint32_t bytes) = 0;
+  virtual void answered(uint32_t slot, uint32_t generation, uint32_t bytes) = 0;
 };
 
 }  // namespace ringtalk::service

@@ -90,6 +90,7 @@ struct Failed {
   uint32_t retry_after_ms;
   uint8_t request_kind;
   proto::ConversationId conversation;
+  proto::ClientMessageId message;  // of an Append
 };
 
 using Answer = std::variant<Failed, UserCreated, Credential, EpochRaised, Revoked, Revocations,

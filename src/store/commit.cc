@@ -72,7 +72,7 @@ void Commit::prepare() {
     }
     const auto* append = std::get_if<Append>(&request);
     if (append == nullptr) continue;
-    const auto era = failed_eras_.find(batch_[i].ticket.shard);
+    const auto era = failed_eras_.find(batch_[i].ticket.origin);
     if (append->era != 0 && era != failed_eras_.end()) {
       if (era->second == append->era) {
         answers_[i] = failed(request, StoreError::unavailable);
@@ -371,7 +371,7 @@ void Commit::answer_away() {
     if (items_[i].decided) continue;
     answers_[i] = failed(batch_[i].request, StoreError::unavailable);
     if (const auto* append = std::get_if<Append>(&batch_[i].request)) {
-      failed_eras_[batch_[i].ticket.shard] = append->era;
+      failed_eras_[batch_[i].ticket.origin] = append->era;
     }
   }
 }

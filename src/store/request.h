@@ -20,7 +20,7 @@ struct Ticket {
   uint32_t generation = 0;
   uint32_t bytes = 0;    // of the request's frame, for the shard's count of what is unanswered
   uint64_t request = 0;  // the frame's id
-  uint32_t origin = 0;   // the shard of the session (slot, generation), where it is not `shard`
+  uint32_t origin = 0;   // the shard of the session (slot, generation); `shard` gets the reply
 };
 
 // Which login of a device writes. The highest epoch wins; at equal epoch the last claim wins.
@@ -66,7 +66,7 @@ struct Append {
   std::string body;
   bool load_user = false;  // make the sender's row at the first write
   // The shard raises its era when it sees an append fail as unavailable. Until then the store fails
-  // every append of that shard and era likewise, so that nothing overtakes what is sent again. 0:
+  // every append of that origin and era likewise, so that nothing overtakes what is sent again. 0:
   // no such care is taken.
   uint32_t era = 0;
 };

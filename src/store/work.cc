@@ -63,6 +63,7 @@ Failed failed(const Request& request, StoreError error) noexcept {
   answer.request_kind = static_cast<uint8_t>(request.index());
   if (const auto* append = std::get_if<Append>(&request)) {
     answer.conversation = append->conversation;
+    answer.message = append->id;
   } else if (const auto* pull = std::get_if<Pull>(&request)) {
     answer.conversation = pull->conversation;
   }

@@ -1,0 +1,228 @@
+#include "service/room_home.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+#include "proto/verifier.h"
+
+namespace ringtalk::service {
+
+RoomHome::RoomHome(Port& port, Postbox& postbox, proto::SegmentDepot& depot, uint64_t origin)
+    : port_(port), postbox_(postbox), writer_(depot), origin_(origin) {
+  ASSERT(origin != 0);
+}
+
+RoomHome::Room* RoomHome::find(proto::RoomId id) noexcept {
+  const uint32_t at = index_.find(id);
+  return at == kNoIndex ? nullptr : &rooms_[at];
+}
+
+uint32_t RoomHome::make(proto::RoomId id) {
+  uint32_t at;
+  if (free_.empty()) {
+    at = static_cast<uint32_t>(rooms_.size());
+    rooms_.emplace_back();
+    bursts_.reserve(rooms_.capacity());
+  } else {
+    at = free_.back();
+    free_.pop_back();
+  }
+  Room& room = rooms_[at];
+  const bool listed = room.listed;
+  room = Room{};
+  room.listed = listed;
+  room.id = id;
+  // A room that comes back goes on above every number that it can have had.
+  room.n = n_retired_;
+  index_.insert(id, at);
+  return at;
+}
+
+void RoomHome::remove(Room& room) {
+  ASSERT(room.shard_count == 0 && room.burst_frames == 0);
+  n_retired_ = std::max(n_retired_, room.n);
+  const uint32_t at = index_.find(room.id);
+  index_.erase(room.id);
+  room.id = 0;
+  free_.push_back(at);
+}
+
+void RoomHome::join(const Mail& mail) {
+  const proto::RoomId id = mail.a;
+  const uint32_t shard = mail.from;
+  ASSERT(shard < kShardsMax);
+  Room* room = find(id);
+  if (room == nullptr) room = &rooms_[make(id)];
+  // The joiner must not get what was published before.
+  if (room->burst_frames > 0) send_burst(*room);
+  uint64_t& word = room->shards[shard / 64];
+  const uint64_t bit = uint64_t{1} << (shard % 64);
+  if ((word & bit) == 0) {
+    word |= bit;
+    if (room->shard_count++ == 0) port_.relay().subscribe_room(id);
+  }
+  heads_.assign(1, wire::RoomHead(origin_, room->n));
+  heads_.insert(heads_.end(), room->others.begin(), room->others.end());
+  const proto::Range joined =
+      port_.outgoing().append(port_.frames().room_joined(mail.b, id, heads_));
+  Mail answer{.kind = MailKind::room_joined, .slot = mail.slot, .generation = mail.generation};
+  put_range(answer, joined);
+  postbox_.post(shard, answer);
+}
+
+void RoomHome::leave(const Mail& mail) {
+  Room* room = find(mail.a);
+  if (room == nullptr) return;
+  if (room->burst_frames > 0) send_burst(*room);
+  const uint32_t shard = mail.from;
+  uint64_t& word = room->shards[shard / 64];
+  const uint64_t bit = uint64_t{1} << (shard % 64);
+  if ((word & bit) == 0) return;
+  word &= ~bit;
+  std::erase_if(room->missed, [shard](const Missed& missed) { return missed.shard == shard; });
+  if (--room->shard_count == 0) {
+    port_.relay().unsubscribe_room(room->id);
+    remove(*room);
+  }
+}
+
+void RoomHome::publish(const Mail& mail, const proto::Range& range) {
+  // Our own bytes: the publisher's shard has verified and encoded them.
+  const wire::Frame* frame = wire::GetSizePrefixedFrame(range.data());
+  const wire::RoomPublish* publish = frame->body_as_RoomPublish();
+  ASSERT(publish != nullptr);
+  Room* room = find(publish->room());
+  if (room != nullptr) {
+    room->n++;
+    const auto bytes = port_.frames().room_message(room->id, origin_, room->n, mail.b,
+                                                   proto::bytes_of(publish->body()));
+    const Except except{mail.from, mail.slot, mail.generation};
+    add(*room, writer_.append(bytes), publish->echo() ? Except{} : except);
+    port_.stats().room_published++;
+  }
+  if (frame->head()->id() != 0) {
+    postbox_.post(mail.from, {.kind = MailKind::answer_ok,
+                              .slot = mail.slot,
+                              .generation = mail.generation,
+                              .b = frame->head()->id()});
+  }
+}
+
+void RoomHome::relayed(const proto::Range& range) {
+  const auto verified = proto::verify(range.span(), proto::Role::server);
+  if (!verified) return;
+  const wire::RoomMessage* message = (*verified)->body_as_RoomMessage();
+  if (message == nullptr || message->origin() == origin_) return;
+  Room* room = find(message->room());
+  if (room == nullptr) return;
+  const auto known =
+      std::find_if(room->others.begin(), room->others.end(),
+                   [&](const wire::RoomHead& head) { return head.origin() == message->origin(); });
+  if (known == room->others.end()) {
+    room->others.emplace_back(message->origin(), message->n());
+  } else if (message->n() <= known->n()) {
+    return;  // the relay repeats or reorders: at most once
+  } else {
+    *known = wire::RoomHead(message->origin(), message->n());
+  }
+  if (room->burst_frames > 0) send_burst(*room);
+  add(*room, writer_.append(range.span()), Except{});
+  // Never together with our own: those are relayed, this came from the relay.
+  send_burst(*room);
+}
+
+void RoomHome::add(Room& room, const proto::Range& frame, const Except& except) {
+  const bool joins = room.burst_frames > 0 && room.burst.adjacent(frame) && room.except == except &&
+                     room.burst_frames < kBurstFramesMax;
+  if (joins) {
+    room.burst.merge(frame);
+    room.burst_frames++;
+    return;
+  }
+  // Held before the old burst goes, which may be the last use of this segment.
+  port_.outgoing().uses().hold(frame);
+  if (room.burst_frames > 0) {
+    send_burst(room);
+  } else if (!room.listed) {
+    room.listed = true;
+    bursts_.push_back(index_.find(room.id));
+  }
+  room.burst = frame;
+  room.burst_frames = 1;
+  room.except = except;
+}
+
+void RoomHome::flush() {
+  for (size_t i = 0; i < bursts_.size(); i++) {
+    Room& room = rooms_[bursts_[i]];
+    room.listed = false;
+    if (room.burst_frames > 0) send_burst(room);
+  }
+  bursts_.clear();
+}
+
+void RoomHome::send_burst(Room& room) {
+  ASSERT(room.burst_frames > 0);
+  relay_burst(room);
+  Mail mail{.kind = MailKind::room_messages};
+  mail.b = room.burst_frames;
+  if (room.except.shard != UINT32_MAX) {
+    mail.byte = 1;
+    mail.slot = room.except.slot;
+    mail.generation = room.except.generation;
+    mail.b |= uint64_t{room.except.shard} << 32;
+  }
+  put_range(mail, room.burst);
+  for (uint32_t word = 0; word < room.shards.size(); word++) {
+    for (uint64_t bits = room.shards[word]; bits != 0; bits &= bits - 1) {
+      send_burst_to(room, word * 64 + static_cast<uint32_t>(std::countr_zero(bits)), mail);
+    }
+  }
+  port_.outgoing().uses().release(room.burst);
+  room.burst_frames = 0;
+}
+
+void RoomHome::send_burst_to(Room& room, uint32_t shard, Mail mail) {
+  const auto missed = std::find_if(room.missed.begin(), room.missed.end(),
+                                   [shard](const Missed& entry) { return entry.shard == shard; });
+  if (missed != room.missed.end()) {
+    const Mail gap{
+        .kind = MailKind::room_gap, .number = missed->count, .a = room.id, .b = missed->n};
+    if (!postbox_.post(shard, gap, Need::droppable)) {
+      missed->count += room.burst_frames;
+      missed->n = room.n;
+      shards_missed_++;
+      return;
+    }
+    room.missed.erase(missed);
+  }
+  if (!postbox_.post(shard, mail, Need::droppable)) {
+    room.missed.push_back({shard, room.burst_frames, room.n});
+    shards_missed_++;
+  }
+}
+
+void RoomHome::relay_burst(const Room& room) {
+  std::span<const std::byte> rest = room.burst.span();
+  while (!rest.empty()) {
+    const wire::Frame* frame = wire::GetSizePrefixedFrame(rest.data());
+    if (frame->body_as_RoomMessage()->origin() != origin_) return;
+    const size_t bytes =
+        flatbuffers::GetPrefixedSize(reinterpret_cast<const uint8_t*>(rest.data())) +
+        proto::kPrefixBytes;
+    port_.relay().publish_room(room.id, rest.first(bytes));
+    rest = rest.subspan(bytes);
+  }
+}
+
+void RoomHome::release() {
+  for (Room& room : rooms_) {
+    if (room.burst_frames == 0) continue;
+    port_.outgoing().uses().release(room.burst);
+    room.burst_frames = 0;
+  }
+  bursts_.clear();
+}
+
+}  // namespace ringtalk::service

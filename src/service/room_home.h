@@ -1,0 +1,91 @@
+// src/service/room_home.h: internal to the service. The rooms that are at home in this shard.
+//
+// The home numbers a room's messages, encodes each once and mails it to the shards that have
+// members: one mail for a whole burst, because messages published in one turn lie side by side.
+//   publish, publish, publish -> [ n+1 | n+2 | n+3 ] -> flush: one range to each shard of the room
+// A room exists while a shard has members of it. Thread rule: the shard's thread. Invariants: n is
+// dense per (room, origin) while the room exists and never goes back within a boot; a joiner is
+// told n, then gets everything after n; a shard whose mailbox is full is told what it missed
+// before it gets the next message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "proto/segment.h"
+#include "service/id_map.h"
+#include "service/port.h"
+#include "service/postbox.h"
+
+namespace ringtalk::service {
+
+inline constexpr uint32_t kShardsMax = 256;
+inline constexpr uint32_t kBurstFramesMax = 128;
+
+class RoomHome {
+ public:
+  RoomHome(Port& port, Postbox& postbox, proto::SegmentDepot& depot, uint64_t origin);
+
+  // room_join, room_leave, room_publish, room_relayed. Ranges are the caller's.
+  void join(const Mail& mail);
+  void leave(const Mail& mail);
+  void publish(const Mail& mail, const proto::Range& frame);
+  void relayed(const proto::Range& frame);
+
+  // Mails what was published since the last call.
+  void flush();
+  void release();
+
+  uint32_t rooms() const noexcept { return static_cast<uint32_t>(index_.count()); }
+  uint64_t shards_missed() const noexcept { return shards_missed_; }
+
+ private:
+  // Who gets no copy of a burst: its publisher, when it asked for no echo.
+  struct Except {
+    uint32_t shard = UINT32_MAX;
+    uint32_t slot = 0;
+    uint32_t generation = 0;
+    bool operator==(const Except&) const = default;
+  };
+  struct Missed {
+    uint32_t shard;
+    uint32_t count;
+    uint64_t n;
+  };
+  struct Room {
+    proto::RoomId id = 0;
+    uint64_t n = 0;
+    std::array<uint64_t, kShardsMax / 64> shards{};
+    uint32_t shard_count = 0;
+    uint32_t burst_frames = 0;
+    proto::Range burst{};  // held while burst_frames > 0
+    Except except{};
+    bool listed = false;                 // in bursts_
+    std::vector<wire::RoomHead> others;  // origins of other nodes
+    std::vector<Missed> missed;
+  };
+
+  Room* find(proto::RoomId id) noexcept;
+  uint32_t make(proto::RoomId id);
+  void remove(Room& room);
+  void add(Room& room, const proto::Range& frame, const Except& except);
+  void send_burst(Room& room);
+  void send_burst_to(Room& room, uint32_t shard, Mail mail);
+  void relay_burst(const Room& room);
+
+  Port& port_;
+  Postbox& postbox_;
+  proto::SegmentWriter writer_;  // of bursts alone, so that they lie side by side
+  const uint64_t origin_;
+  IdMap index_;
+  std::vector<Room> rooms_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> bursts_;  // rooms with something to send, in order
+  std::vector<wire::RoomHead> heads_;
+  uint64_t n_retired_ = 0;  // the highest n of a room that has ended
+  uint64_t shards_missed_ = 0;
+};
+
+}  // namespace ringtalk::service

@@ -1,0 +1,341 @@
+#include "service/rooms.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/counts.h"
+#include "proto/limits.h"
+
+namespace ringtalk::service {
+
+namespace {
+
+// The last message of a burst of our own frames.
+const wire::RoomMessage& last_of(const proto::Range& burst) {
+  const std::byte* at = burst.data();
+  const std::byte* const end = at + burst.bytes;
+  for (;;) {
+    const uint32_t bytes =
+        flatbuffers::GetPrefixedSize(reinterpret_cast<const uint8_t*>(at)) + proto::kPrefixBytes;
+    if (at + bytes == end) break;
+    at += bytes;
+    ASSERT(at < end);
+  }
+  const wire::RoomMessage* message = wire::GetSizePrefixedFrame(at)->body_as_RoomMessage();
+  ASSERT(message != nullptr);
+  return *message;
+}
+
+}  // namespace
+
+Rooms::Rooms(Port& port, Postbox& postbox, uint64_t origin)
+    : port_(port),
+      postbox_(postbox),
+      origin_(origin),
+      first_(port.sessions().slots()),
+      memberships_(1),
+      gaps_(1) {}
+
+Rooms::Room& Rooms::room_of(proto::RoomId id) {
+  const uint32_t known = index_.find(id);
+  if (known != kNoIndex) return rooms_[known];
+  uint32_t at;
+  if (free_rooms_.empty()) {
+    at = static_cast<uint32_t>(rooms_.size());
+    rooms_.emplace_back();
+  } else {
+    at = free_rooms_.back();
+    free_rooms_.pop_back();
+  }
+  ASSERT(rooms_[at].slots.empty() && rooms_[at].joins_under_way == 0);
+  rooms_[at].id = id;
+  index_.insert(id, at);
+  return rooms_[at];
+}
+
+uint32_t Rooms::find(uint32_t slot, proto::RoomId id) const noexcept {
+  uint32_t at = first_[slot];
+  while (at != kNone && rooms_[memberships_[at].room].id != id) at = memberships_[at].next;
+  return at;
+}
+
+void Rooms::join(uint32_t slot, uint64_t id, proto::RoomId room_id) {
+  if (!proto::is_id(room_id)) {
+    port_.reply_error(slot, id, wire::ErrorCode::BadRequest, 0);
+    return;
+  }
+  Session& session = port_.sessions()[slot];
+  const uint32_t known = find(slot, room_id);
+  if (known == kNone) {
+    if (session.rooms >= port_.limits().rooms_per_session) {
+      port_.reply_error(slot, id, wire::ErrorCode::TooManyRequests, 0);
+      return;
+    }
+    uint32_t at;
+    if (free_memberships_.empty()) {
+      at = static_cast<uint32_t>(memberships_.size());
+      memberships_.emplace_back();
+    } else {
+      at = free_memberships_.back();
+      free_memberships_.pop_back();
+    }
+    Room& room = room_of(room_id);
+    memberships_[at] = {
+        .room = static_cast<uint32_t>(&room - rooms_.data()), .slot = slot, .next = first_[slot]};
+    first_[slot] = at;
+    session.rooms++;
+  } else if (memberships_[known].leaving) {
+    memberships_[known].leaving = false;
+    port_.reply_ok(slot, memberships_[known].leave_id);
+  }
+  room_of(room_id).joins_under_way++;
+  postbox_.post(port_.home_of_room(room_id), {.kind = MailKind::room_join,
+                                              .slot = slot,
+                                              .generation = session.generation,
+                                              .a = room_id,
+                                              .b = id});
+}
+
+void Rooms::joined(const Mail& mail, const proto::Range& frame) {
+  const wire::Frame* answer = wire::GetSizePrefixedFrame(frame.data());
+  const proto::RoomId room_id = answer->body_as_RoomJoined()->room();
+  const uint32_t room_at = index_.find(room_id);
+  ASSERT(room_at != kNoIndex);
+  ASSERT(rooms_[room_at].joins_under_way > 0);
+  rooms_[room_at].joins_under_way--;
+  if (port_.sessions().find_online(mail.slot, mail.generation) == nullptr) {
+    end_if_empty(room_at);
+    return;
+  }
+  const uint32_t at = find(mail.slot, room_id);
+  if (answer->head()->id() != 0) port_.outgoing().answer(mail.slot, frame);
+  if (at == kNone || find(mail.slot, room_id) == kNone) {
+    end_if_empty(room_at);
+    return;
+  }
+  Membership& membership = memberships_[at];
+  if (membership.leaving) {
+    const uint64_t leave_id = membership.leave_id;
+    unlink(mail.slot, at);
+    remove(at);
+    port_.reply_ok(mail.slot, leave_id);
+    return;
+  }
+  if (membership.joined) return;
+  Room& room = rooms_[room_at];
+  membership.joined = true;
+  membership.position = static_cast<uint32_t>(room.slots.size());
+  room.slots.push_back(mail.slot);
+  room.memberships.push_back(at);
+  // So that a burst which everybody refuses allocates nothing.
+  refused_.reserve(room.slots.capacity());
+}
+
+void Rooms::leave(uint32_t slot, uint64_t id, proto::RoomId room_id) {
+  const uint32_t at = find(slot, room_id);
+  if (at == kNone || memberships_[at].leaving) {
+    port_.reply_error(slot, id, wire::ErrorCode::NotMember, 0);
+    return;
+  }
+  if (!memberships_[at].joined) {
+    // Its RoomJoined is still to come, and the answer to this follows it.
+    memberships_[at].leaving = true;
+    memberships_[at].leave_id = id;
+    return;
+  }
+  unlink(slot, at);
+  remove(at);
+  port_.reply_ok(slot, id);
+}
+
+void Rooms::closing(uint32_t slot) {
+  while (first_[slot] != kNone) {
+    const uint32_t at = first_[slot];
+    unlink(slot, at);
+    remove(at);
+  }
+}
+
+void Rooms::unlink(uint32_t slot, uint32_t membership) {
+  uint32_t* link = &first_[slot];
+  while (*link != membership) {
+    ASSERT(*link != kNone);
+    link = &memberships_[*link].next;
+  }
+  *link = memberships_[membership].next;
+  Session& session = port_.sessions()[slot];
+  ASSERT(session.rooms > 0);
+  session.rooms--;
+}
+
+void Rooms::remove(uint32_t at) {
+  Membership& membership = memberships_[at];
+  Room& room = rooms_[membership.room];
+  if (membership.joined) {
+    ASSERT(room.memberships[membership.position] == at);
+    const uint32_t moved = room.memberships.back();
+    room.slots[membership.position] = room.slots.back();
+    room.memberships[membership.position] = moved;
+    memberships_[moved].position = membership.position;
+    room.slots.pop_back();
+    room.memberships.pop_back();
+  }
+  free_gaps(membership);
+  const uint32_t room_at = membership.room;
+  membership = {};
+  free_memberships_.push_back(at);
+  end_if_empty(room_at);
+}
+
+void Rooms::end_if_empty(uint32_t room_at) {
+  Room& room = rooms_[room_at];
+  if (room.id == 0 || room.joins_under_way > 0 || !room.slots.empty()) return;
+  const proto::RoomId id = room.id;
+  index_.erase(id);
+  room.id = 0;
+  free_rooms_.push_back(room_at);
+  postbox_.post(port_.home_of_room(id), {.kind = MailKind::room_leave, .a = id});
+}
+
+void Rooms::publish(uint32_t slot, uint64_t id, const wire::RoomPublish& publish) {
+  const uint32_t at = find(slot, publish.room());
+  if (at == kNone || memberships_[at].leaving) {
+    port_.reply_error(slot, id, wire::ErrorCode::NotMember, 0);
+    return;
+  }
+  const Session& session = port_.sessions()[slot];
+  const std::span<const std::byte> body{reinterpret_cast<const std::byte*>(publish.body()->data()),
+                                        publish.body()->size()};
+  const proto::Range frame = port_.outgoing().append(
+      port_.frames().room_publish(id, publish.room(), body, publish.echo()));
+  Mail mail{.kind = MailKind::room_publish,
+            .slot = slot,
+            .generation = session.generation,
+            .b = session.user};
+  put_range(mail, frame);
+  if (!postbox_.post(port_.home_of_room(publish.room()), mail, Need::droppable)) {
+    port_.reply_error(slot, id, wire::ErrorCode::ServerBusy,
+                      static_cast<uint32_t>(port_.limits().busy_retry_ms));
+  }
+}
+
+void Rooms::messages(const Mail& mail, const proto::Range& burst) {
+  const wire::RoomMessage* first = wire::GetSizePrefixedFrame(burst.data())->body_as_RoomMessage();
+  const uint32_t room_at = index_.find(first->room());
+  if (room_at == kNoIndex) return;  // our leave is on its way
+  const Room& room = rooms_[room_at];
+  const uint32_t frames = static_cast<uint32_t>(mail.b);
+  uint32_t except = base::kNoSlot;
+  if (mail.byte == 1 && static_cast<uint32_t>(mail.b >> 32) == port_.index() &&
+      port_.sessions().find_online(mail.slot, mail.generation) != nullptr) {
+    except = mail.slot;
+  }
+  refused_.clear();
+  const base::ThreadCounts before = base::thread_counts();
+  port_.outgoing().fan_out(room.slots, burst, frames, except, refused_);
+  const base::ThreadCounts& after = base::thread_counts();
+  ShardStats& stats = port_.stats();
+  stats.recipient_copies += after.copies - before.copies;
+  stats.recipient_allocations += after.allocations - before.allocations;
+  stats.room_deliveries += (room.slots.size() - refused_.size()) * frames;
+  if (except != base::kNoSlot) miss_own(room, except, burst);
+  if (!refused_.empty()) look_at_refused(room, burst, frames);
+}
+
+void Rooms::miss_own(const Room& room, uint32_t slot, const proto::Range& burst) {
+  const uint32_t at = find(slot, room.id);
+  if (at == kNone || !memberships_[at].joined) return;
+  const wire::RoomMessage& last = last_of(burst);
+  miss(at, last.origin(), last.n(), 0);
+}
+
+void Rooms::look_at_refused(const Room& room, const proto::Range& burst, uint32_t frames) {
+  const wire::RoomMessage& last = last_of(burst);
+  ShardStats& stats = port_.stats();
+  for (const uint32_t position : refused_) {
+    const uint32_t slot = room.slots[position];
+    const uint32_t membership = room.memberships[position];
+    if (say_gaps(membership) && port_.outgoing().push(slot, burst, frames)) {
+      stats.room_deliveries += frames;
+    } else {
+      miss(membership, last.origin(), last.n(), frames);
+      stats.room_skipped += frames;
+    }
+  }
+}
+
+void Rooms::miss(uint32_t at, uint64_t origin, uint64_t n, uint64_t missed) {
+  Membership& membership = memberships_[at];
+  uint32_t gap = membership.gaps;
+  while (gap != kNone && gaps_[gap].origin != origin) gap = gaps_[gap].next;
+  if (gap == kNone) {
+    if (free_gap_ == kNone) {
+      gap = static_cast<uint32_t>(gaps_.size());
+      gaps_.emplace_back();
+    } else {
+      gap = free_gap_;
+      free_gap_ = gaps_[gap].next;
+    }
+    gaps_[gap] = {.origin = origin, .n = n, .missed = 0, .next = membership.gaps};
+    membership.gaps = gap;
+    port_.outgoing().mark(membership.slot, true);
+  }
+  gaps_[gap].n = std::max(gaps_[gap].n, n);
+  gaps_[gap].missed += missed;
+}
+
+// Queues a RoomGap for each origin. False: there was no room, the gaps stay.
+bool Rooms::say_gaps(uint32_t at) {
+  Membership& membership = memberships_[at];
+  while (membership.gaps != kNone) {
+    const uint32_t said = membership.gaps;
+    const Gap gap = gaps_[said];
+    const proto::Range frame = port_.outgoing().append(
+        port_.frames().room_gap(rooms_[membership.room].id, gap.origin, gap.n, gap.missed));
+    if (!port_.outgoing().push(membership.slot, frame)) return false;
+    port_.stats().room_gaps++;
+    membership.gaps = gap.next;
+    gaps_[said].next = free_gap_;
+    free_gap_ = said;
+  }
+  // The mark stands for the gaps of all its rooms.
+  bool any = false;
+  for (uint32_t i = first_[membership.slot]; i != kNone; i = memberships_[i].next) {
+    any = any || memberships_[i].gaps != kNone;
+  }
+  if (!any) port_.outgoing().mark(membership.slot, false);
+  return true;
+}
+
+void Rooms::free_gaps(Membership& membership) {
+  while (membership.gaps != kNone) {
+    const uint32_t gap = membership.gaps;
+    membership.gaps = gaps_[gap].next;
+    gaps_[gap].next = free_gap_;
+    free_gap_ = gap;
+  }
+}
+
+void Rooms::gap(const Mail& mail) {
+  const uint32_t room_at = index_.find(mail.a);
+  if (room_at == kNoIndex) return;
+  for (const uint32_t membership : rooms_[room_at].memberships) {
+    miss(membership, origin_, mail.b, mail.number);
+    port_.stats().room_skipped += mail.number;
+  }
+}
+
+void Rooms::dropped(uint32_t slot, const wire::RoomMessage& message) {
+  const uint32_t at = find(slot, message.room());
+  if (at != kNone && memberships_[at].joined) {
+    miss(at, message.origin(), message.n(), 1);
+    port_.stats().room_skipped++;
+  }
+}
+
+void Rooms::dropped(uint32_t slot, const wire::RoomGap& gap) {
+  const uint32_t at = find(slot, gap.room());
+  if (at != kNone && memberships_[at].joined) miss(at, gap.origin(), gap.n(), gap.missed());
+}
+
+}  // namespace ringtalk::service

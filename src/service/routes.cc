@@ -1,0 +1,216 @@
+#include "service/routes.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace ringtalk::service {
+
+Routes::Routes(Port& port, Postbox& postbox)
+    : port_(port), postbox_(postbox), opened_(port.sessions().slots()) {}
+
+// ---- a session's shard
+
+void Routes::open(uint32_t slot) {
+  const Session& session = port_.sessions()[slot];
+  ASSERT(session.user != 0 && opened_[slot] == 0);
+  opened_[slot] = 1;
+  postbox_.post(port_.home_of_user(session.user), {.kind = MailKind::route_open,
+                                                   .slot = slot,
+                                                   .generation = session.generation,
+                                                   .number = session.epoch,
+                                                   .a = session.user,
+                                                   .b = port_.sessions().rest(slot).device});
+}
+
+void Routes::closing(uint32_t slot) {
+  if (opened_[slot] == 0) return;
+  opened_[slot] = 0;
+  const Session& session = port_.sessions()[slot];
+  postbox_.post(port_.home_of_user(session.user), {.kind = MailKind::route_close,
+                                                   .slot = slot,
+                                                   .generation = session.generation,
+                                                   .a = session.user});
+}
+
+void Routes::opened(const Mail& mail) {
+  const Session* session = port_.sessions().find(mail.slot, mail.generation);
+  if (session != nullptr && opened_[mail.slot] != 0) port_.session_routed(mail.slot);
+}
+
+void Routes::kick_session(const Mail& mail) {
+  const Session* session = port_.sessions().find(mail.slot, mail.generation);
+  if (session == nullptr || opened_[mail.slot] == 0) return;
+  port_.kick(mail.slot, static_cast<wire::KickReason>(mail.byte));
+}
+
+void Routes::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason) {
+  postbox_.post(port_.home_of_user(user), {.kind = MailKind::kick_user,
+                                           .byte = static_cast<uint8_t>(reason),
+                                           .number = epoch_min,
+                                           .a = user});
+}
+
+// ---- the user's home
+
+uint32_t Routes::add(proto::UserId user) {
+  uint32_t at = free_;
+  if (at != kNoIndex) {
+    free_ = entry(at).next;
+  } else {
+    at = entries_used_++;
+    if (at / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<Entry[]>(kChunk));
+  }
+  Entry& added = entry(at);
+  added = {};
+  added.next = kNoIndex;
+  const uint32_t first = index_.find(user);
+  if (first == kNoIndex) {
+    index_.insert(user, at);
+    return at;
+  }
+  uint32_t last = first;
+  while (entry(last).next != kNoIndex) last = entry(last).next;
+  entry(last).next = at;
+  return at;
+}
+
+void Routes::remove(proto::UserId user, uint32_t previous, uint32_t at) {
+  const uint32_t next = entry(at).next;
+  if (previous != kNoIndex) {
+    entry(previous).next = next;
+  } else {
+    index_.erase(user);
+    if (next != kNoIndex) index_.insert(user, next);
+  }
+  entry(at).next = free_;
+  free_ = at;
+}
+
+void Routes::take_open(const Mail& mail) {
+  const proto::UserId user = mail.a;
+  kicked_.clear();
+  bool welcome = true;
+  uint32_t previous = kNoIndex;
+  for (uint32_t at = index_.find(user); at != kNoIndex;) {
+    const Entry known = entry(at);
+    if (known.device() != mail.b || known.epoch > mail.number) {
+      welcome = welcome && known.device() != mail.b;
+      previous = at;
+    } else {
+      kicked_.push_back(known);
+      remove(user, previous, at);
+    }
+    at = known.next;
+  }
+  const uint32_t added = add(user);
+  Entry& entry_added = entry(added);
+  entry_added.device_low = static_cast<uint32_t>(mail.b);
+  entry_added.device_high = static_cast<uint32_t>(mail.b >> 32);
+  entry_added.epoch = mail.number;
+  entry_added.slot = mail.slot;
+  entry_added.generation = mail.generation;
+  entry_added.shard = mail.from;
+  port_.directory().session_opened(user, mail.b, mail.number);
+  // Kicks come back as route_close, at once from this very shard: nothing is held over them.
+  const std::vector<Entry> kicks = std::move(kicked_);
+  for (const Entry& old : kicks) {
+    port_.directory().session_closed(user, old.device(), old.epoch);
+    kick(old, wire::KickReason::LoggedInElsewhere);
+  }
+  postbox_.post(mail.from,
+                {.kind = MailKind::route_opened, .slot = mail.slot, .generation = mail.generation});
+  if (!welcome) {
+    postbox_.post(mail.from, {.kind = MailKind::kick_session,
+                              .byte = static_cast<uint8_t>(wire::KickReason::LoggedInElsewhere),
+                              .slot = mail.slot,
+                              .generation = mail.generation});
+  }
+}
+
+void Routes::take_close(const Mail& mail) {
+  uint32_t previous = kNoIndex;
+  for (uint32_t at = index_.find(mail.a); at != kNoIndex; at = entry(at).next) {
+    const Entry known = entry(at);
+    if (known.shard == mail.from && known.slot == mail.slot &&
+        known.generation == mail.generation) {
+      remove(mail.a, previous, at);
+      port_.directory().session_closed(mail.a, known.device(), known.epoch);
+      return;
+    }
+    previous = at;
+  }
+}
+
+void Routes::take_kick(const Mail& mail) {
+  std::vector<Entry> lower;
+  for (uint32_t at = index_.find(mail.a); at != kNoIndex; at = entry(at).next) {
+    if (entry(at).epoch < mail.number) lower.push_back(entry(at));
+  }
+  // They leave the list by their route_close.
+  for (const Entry& known : lower) kick(known, static_cast<wire::KickReason>(mail.byte));
+}
+
+void Routes::kick(const Entry& known, wire::KickReason reason) {
+  postbox_.post(known.shard, {.kind = MailKind::kick_session,
+                              .byte = static_cast<uint8_t>(reason),
+                              .slot = known.slot,
+                              .generation = known.generation});
+}
+
+void Routes::push(const Mail& mail, const proto::Range& range) {
+  const wire::Message* message = wire::GetSizePrefixedFrame(range.data())->body_as_Message();
+  ASSERT(message != nullptr);
+  const proto::ConversationId conversation{message->conv()->a(), message->conv()->b()};
+  const proto::UserId user =
+      static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
+  for (uint32_t at = index_.find(user); at != kNoIndex; at = entry(at).next) {
+    const Entry& known = entry(at);
+    if (known.shard == mail.b && known.slot == mail.slot && known.generation == mail.generation) {
+      continue;  // it gets Sent
+    }
+    Mail deliver{.kind = MailKind::deliver, .slot = known.slot, .generation = known.generation};
+    put_range(deliver, range);
+    if (!postbox_.post(known.shard, deliver, Need::droppable)) {
+      hint(known, conversation, message->seq());
+    }
+  }
+}
+
+void Routes::advanced(const Mail& mail) {
+  const proto::ConversationId conversation{mail.a, mail.b};
+  const proto::Seq seq = uint64_t{mail.slot} << 32 | mail.generation;
+  const proto::UserId user =
+      static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
+  for (uint32_t at = index_.find(user); at != kNoIndex; at = entry(at).next) {
+    hint(entry(at), conversation, seq);
+  }
+}
+
+void Routes::sent(const Mail& mail, const proto::Range& frame) {
+  Mail answer{.kind = MailKind::deliver_sent,
+              .slot = mail.slot,
+              .generation = mail.generation,
+              .b = mail.b & UINT32_MAX};
+  put_range(answer, frame);
+  postbox_.post(static_cast<uint32_t>(mail.b >> 32), answer);
+}
+
+void Routes::hint(const Entry& known, const proto::ConversationId& conversation, proto::Seq seq) {
+  proto::Seq& marked = marks_[{known.shard, known.slot, known.generation, conversation}];
+  marked = std::max(marked, seq);
+}
+
+void Routes::retry() {
+  while (!marks_.empty()) {
+    const auto& [mark, seq] = *marks_.begin();
+    const proto::Range frame =
+        port_.outgoing().append(port_.frames().sync_hint(0, mark.conversation, seq));
+    Mail deliver{.kind = MailKind::deliver, .slot = mark.slot, .generation = mark.generation};
+    put_range(deliver, frame);
+    if (!postbox_.post(mark.shard, deliver, Need::droppable)) return;
+    marks_.erase(marks_.begin());
+  }
+}
+
+}  // namespace ringtalk::service

@@ -1,0 +1,91 @@
+// src/service/routes.h: internal to the service. Which sessions each user has, and where.
+//
+// A user's home shard alone owns the list of that user's sessions on this node. Every durable push
+// goes to the home and from there to the shards of the sessions, so that all of a user's sessions
+// see a conversation in one order.
+//   user -> entry {device, epoch, shard, slot, generation} -> entry -> ...
+// Thread rule: the shard's thread. Invariants: one session for each (user, device): the higher
+// epoch stays, at equal epoch the newcomer; the other is kicked; a push that finds the way to a
+// session full leaves one mark for it and conversation, which becomes a SyncHint later.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "service/id_map.h"
+#include "service/port.h"
+#include "service/postbox.h"
+#include "service/slot_array.h"
+
+namespace ringtalk::service {
+
+class Routes {
+ public:
+  Routes(Port& port, Postbox& postbox);
+
+  // ---- a session's shard
+  void open(uint32_t slot);
+  void closing(uint32_t slot);
+  void opened(const Mail& mail);
+  void kick_session(const Mail& mail);
+
+  // ---- any shard
+  void kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason);
+
+  // ---- the user's home
+  void take_open(const Mail& mail);
+  void take_close(const Mail& mail);
+  void take_kick(const Mail& mail);
+  void push(const Mail& mail, const proto::Range& frame);
+  void advanced(const Mail& mail);
+  void sent(const Mail& mail, const proto::Range& frame);
+
+  // Sends the hints that stand for pushes whose way was full.
+  void retry();
+  bool waiting() const noexcept { return !marks_.empty(); }
+  uint32_t users() const noexcept { return static_cast<uint32_t>(index_.count()); }
+
+ private:
+  struct Entry {
+    uint32_t device_low;
+    uint32_t device_high;
+    uint32_t epoch;
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t next;  // of the same user
+    uint32_t shard;
+    uint64_t device() const noexcept { return uint64_t{device_high} << 32 | device_low; }
+  };
+  static_assert(sizeof(Entry) == 28);
+  static constexpr uint32_t kChunk = 1'024;
+
+  // A session elsewhere and a conversation of which it has missed something.
+  struct Mark {
+    uint32_t shard;
+    uint32_t slot;
+    uint32_t generation;
+    proto::ConversationId conversation;
+    auto operator<=>(const Mark&) const = default;
+  };
+
+  Entry& entry(uint32_t at) noexcept { return chunks_[at / kChunk][at % kChunk]; }
+  uint32_t add(proto::UserId user);
+  // Takes the entry behind `previous` (kNoIndex: the first) out of the user's list.
+  void remove(proto::UserId user, uint32_t previous, uint32_t at);
+  void kick(const Entry& entry, wire::KickReason reason);
+  void hint(const Entry& entry, const proto::ConversationId& conversation, proto::Seq seq);
+
+  Port& port_;
+  Postbox& postbox_;
+  SlotArray<uint8_t> opened_;
+  IdMap index_;
+  std::vector<std::unique_ptr<Entry[]>> chunks_;
+  uint32_t entries_used_ = 0;
+  uint32_t free_ = kNoIndex;
+  std::vector<Entry> kicked_;
+  std::map<Mark, proto::Seq> marks_;
+};
+
+}  // namespace ringtalk::service
