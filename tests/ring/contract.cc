@@ -56,8 +56,8 @@ void Party::complete(const Completion& completion) {
       break;
     case Operation::shutdown_write:
       EXPECT_FALSE(completion.more);
-      EXPECT_EQ(completion.error, Error::none);
       trace.shutdowns++;
+      trace.shutdown_error = completion.error;
       break;
     case Operation::close:
       EXPECT_FALSE(completion.more);
@@ -110,7 +110,6 @@ void Contract::SetUp() {
 
 void Contract::TearDown() {
   for (const std::unique_ptr<Party>& each : parties_) {
-    EXPECT_EQ(each->proactor->stats().overflows, 0U);
     EXPECT_EQ(each->proactor->stats().completions, each->events.size());
   }
 }

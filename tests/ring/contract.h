@@ -76,6 +76,7 @@ struct Trace {
   uint32_t connects = 0;
   Error connect_error = Error::none;
   uint32_t shutdowns = 0;
+  Error shutdown_error = Error::none;
   uint32_t closes = 0;
   Address peer;
 };
@@ -113,7 +114,7 @@ struct Pair {
 };
 
 class Contract : public testing::TestWithParam<Case> {
- protected:
+ public:
   void SetUp() override;
   void TearDown() override;
 

@@ -113,6 +113,7 @@ TEST_P(Contract, L02_EachOperationEndsOnce) {
   EXPECT_EQ(client[pair.client].connects, 1U);
   EXPECT_EQ(client[pair.client].sends, 1U);
   EXPECT_EQ(client[pair.client].shutdowns, 1U);
+  EXPECT_EQ(client[pair.client].shutdown_error, Error::none);
   EXPECT_EQ(client[pair.client].receives_ended, 1U);
   EXPECT_EQ(client[pair.client].closes, 1U);
   EXPECT_EQ(server[pair.server].receives_ended, 1U);
