@@ -131,7 +131,7 @@ void UringProactor::arm_accepts(uint32_t index) {
     listeners_due_ = listeners_due_ || !at.multishot;
     return;
   }
-  const uint32_t wanted = std::min(free, kAcceptsHeld);
+  const uint32_t wanted = std::min(free, accepts_max_);
   for (uint32_t held = 0; held < kAcceptsHeld && at.held < wanted; held++) {
     if (at.accepts[held].held) continue;
     if (!ring_.room() || !submit_accept(index, held, 0)) {

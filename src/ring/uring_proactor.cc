@@ -35,9 +35,7 @@ UringProactor::UringProactor(const ProactorOptions& options, const UringFeatures
       buffers_(options, features),
       starved_(Links{&connections_}),
       hot_(Links{&connections_}),
-      hot_max_(features.multishot_receive
-                   ? std::clamp<uint32_t>(options.connections / 4, 1, kHotMax_count)
-                   : 0) {
+      hot_max_(features.multishot_receive ? kHotMax_count : 0) {
   stranded_.reserve(table_reserve(options.listeners));
 }
 
@@ -59,6 +57,8 @@ base::Status<BackendError> UringProactor::set_up() {
   }
   base::Status<BackendError> up = ring_.set_up(options_, features_);
   if (!up) return up;
+  // They may all complete at once, beside everything else.
+  accepts_max_ = std::clamp<uint32_t>(ring_.completion_entries() / 8, 1, Listener::kAcceptsHeld);
   const uint32_t files = options_.connections + table_reserve(options_.listeners);
   const int result = io_uring_register_files_sparse(&ring_.raw(), files);
   if (result != 0) {

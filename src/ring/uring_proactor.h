@@ -166,6 +166,7 @@ class UringProactor final : public Proactor {
   base::IntrusiveList<Links> starved_;
   base::IntrusiveList<Links> hot_;
   const uint32_t hot_max_;
+  uint32_t accepts_max_ = 1;  // of one listener at a time
   uint32_t todo_first_ = base::kNoSlot;
   uint32_t todo_last_ = base::kNoSlot;
   uint32_t todo_count_ = 0;

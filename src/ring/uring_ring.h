@@ -55,6 +55,7 @@ class UringRing {
   // The completions that were ready have been taken or their number is known: `room` starts anew.
   void reaped() noexcept { prepared_ = ready(); }
 
+  uint32_t completion_entries() const noexcept { return ring_.cq.ring_entries; }
   int descriptor() const noexcept { return ring_.ring_fd; }
   io_uring& raw() noexcept { return ring_; }
   uint64_t kernel_calls() const noexcept { return kernel_calls_; }

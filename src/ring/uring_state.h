@@ -61,7 +61,6 @@ struct UringFlags {
     kShutdownDone = 1U << 29,
     kAnyDone = kConnectDone | kSendDone | kShutdownDone,
 
-    kActive = 1U << 30,  // the last two leases were close together
     kInTodo = 1U << 31,
   };
 
@@ -90,7 +89,8 @@ struct UringConnection {
   uint32_t record;
   uint32_t leased_at;  // the count of leases at its last one
   uint32_t free_next;
-  Error error;  // of the connect or send that is over
+  Error error;     // of the connect or send that is over
+  uint8_t streak;  // leases in a row that came soon after the one before
 };
 static_assert(sizeof(UringConnection) <= 48);
 

@@ -14,8 +14,10 @@
 namespace ringtalk::ring {
 namespace {
 
-// A connection is active when it had a lease among the last so many.
+// A connection is active when its last leases were each among the proactor's last so many. Leases
+// are the clock because a proactor has no other. A login is no streak yet.
 constexpr uint32_t kActiveWindow_leases = 4'096;
+constexpr uint8_t kActiveStreak_leases = 4;
 
 }  // namespace
 
@@ -90,8 +92,8 @@ bool UringProactor::submit_receive(uint32_t slot, bool multishot) {
 // it longest gives it up if it is idle.
 bool UringProactor::promote(uint32_t slot) {
   Connection& at = connections_[slot];
-  if (hot_max_ == 0 || at.leased_at == 0) return false;
-  if (leases_ - at.leased_at > kActiveWindow_leases || (at.flags & kActive) == 0) return false;
+  if (hot_max_ == 0 || at.streak < kActiveStreak_leases) return false;
+  if (leases_ - at.leased_at > kActiveWindow_leases) return false;
   if (hot_.count() < hot_max_) return true;
   const uint32_t oldest = hot_.first();
   Connection& other = connections_[oldest];
@@ -142,11 +144,8 @@ void UringProactor::on_receive(const io_uring_cqe& cqe, uint32_t slot) {
 void UringProactor::on_bytes(uint32_t slot, std::span<const std::byte> bytes) {
   Connection& at = connections_[slot];
   leases_++;
-  if (leases_ == 0) leases_ = 1;
-  if (at.leased_at != 0 && leases_ - at.leased_at <= kActiveWindow_leases)
-    at.flags |= kActive;
-  else
-    at.flags &= ~kActive;
+  const bool soon = leases_ - at.leased_at <= kActiveWindow_leases;
+  at.streak = soon ? std::min<uint8_t>(at.streak + 1, kActiveStreak_leases) : 0;
   at.leased_at = leases_;
   stats_.received++;
   stats_.received_bytes += bytes.size();
