@@ -63,10 +63,14 @@ void Conversations::message(const ClientRef& at, const wire::Message& message) {
     show(at, m);
     flush_held(at, c);
   } else {
-    if (m.seq < c.held_last()) at.context.stats.wire_reordered++;
+    const bool late = m.seq < c.held_last();
     if (m.seq > c.head + 1) at.context.stats.gaps++;
     c.head = std::max(c.head, m.seq);
-    if (!hold(c, m, false)) at.context.stats.wire_duplicates++;
+    if (!hold(c, m, false)) {
+      at.context.stats.wire_duplicates++;
+    } else if (late) {
+      at.context.stats.wire_reordered++;
+    }
   }
   look_for_gap(at, c);
 }
@@ -75,7 +79,7 @@ void Conversations::message(const ClientRef& at, const wire::Message& message) {
 bool Conversations::hold(Conversation& c, const proto::MessageFields& m, bool own) {
   const auto at = std::ranges::lower_bound(c.held, m.seq, {}, &Held::seq);
   if (at != c.held.end() && at->seq == m.seq) return false;
-  if (c.held.size() >= kHeldMax) return true;
+  if (c.held.size() >= kHeldMax && !own) return true;
   Held& held = *c.held.insert(at, Held{});
   held.seq = m.seq;
   held.own = own;
@@ -152,6 +156,10 @@ bool Conversations::show_page(const ClientRef& at, Conversation& c, const wire::
     from = end;
     if (head->seq() <= c.last) continue;
     if (head->seq() != c.last + 1) return false;
+    if (!c.held.empty() && c.held.front().seq == head->seq()) {
+      flush_held(at, c);  // here already, and if it is our own it was shown by sent()
+      continue;
+    }
     c.last++;
     show(at, {.conversation = c.id,
               .seq = head->seq(),
