@@ -61,7 +61,7 @@ missing_packages() {
       for name in ${package//|/ }; do
         [[ $'\n'$installed$'\n' == *$'\n'"$name"$'\n'* ]] && found=1
       done
-      [ -n "$found" ] || printf '%s\n' "$package"
+      [ -n "$found" ] || printf "%s\n" "$package"
     else
       probe "$recognised" || printf '%s (%s)\n' "${package%%|*}" "${recognised/:/ }"
     fi
@@ -127,9 +127,10 @@ setup() {
     return
   fi
   say "== setup: missing for $*:"
-  fold -s -w 90 <<<"${missing//$'\n'/ }" | sed 's/^/   /'
+  sed 's/|.*//' <<<"$missing" | tr '\n' ' ' | fold -s -w 90 | sed 's/^/   /;$a\'
   on_debian || die "== setup: this is neither Debian nor Ubuntu: install these (or what they are called here), then run the command again"
-  local command="apt-get install --no-install-recommends ${missing//$'\n'/ }"
+  local command
+  command="apt-get install --no-install-recommends $(sed 's/|.*//' <<<"$missing" | tr '\n' ' ')"
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || die "== setup: installing needs root and there is no sudo; as root: $command"
     say "== setup: installing with sudo"
