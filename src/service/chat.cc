@@ -66,11 +66,8 @@ void Chat::users(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Users& 
 }
 
 void Chat::take(const Mail& mail) {
-  proto::Range range{};
-  if (carries_range(mail.kind)) {
-    range = range_in(mail);
-    port_.outgoing().uses().adopt(range);
-  }
+  const proto::Range range = carries_range(mail.kind) ? range_in(mail) : proto::Range{};
+  if (range.segment != nullptr) port_.outgoing().uses().adopt(range);
   switch (mail.kind) {
     case MailKind::none:
       UNREACHABLE();

@@ -14,8 +14,8 @@ MAY_INCLUDE = {
     "src/cluster": ("src/base", "src/proto", "src/ring"),
     "src/client": ("src/base", "src/proto"),
     # Of store and cluster only what the chat needs of them, never how it is done.
-    "src/service": ("src/base", "src/ring", "src/proto", "src/store/store.h", "src/store/name_key.h",
-                    "src/cluster/directory.h", "src/cluster/relay.h"),
+    "src/service": ("src/base", "src/ring", "src/proto", "src/store/store.h",
+                    "src/store/name_key.h", "src/cluster/directory.h", "src/cluster/relay.h"),
     "src": ("src/base", "src/ring", "src/proto", "src/check", "src/store", "src/cluster",
             "src/client", "src/service"),
     "loadgen": ("src/base", "src/ring", "src/proto", "src/check", "src/client"),
