@@ -63,7 +63,7 @@ Error EpollProactor::ensure_registered(uint32_t slot) {
   Connection& at = connections_[slot];
   if ((at.flags & kRegistered) != 0) return Error::none;
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.u64 = Token{kTokenConnection, slot, at.generation}.pack();
   stats_.system_calls++;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, at.descriptor, &event) != 0) return error_from_errno(errno);
@@ -263,7 +263,7 @@ void EpollProactor::close(ConnectionId id) {
 void EpollProactor::resolve_connect(uint32_t slot) {
   Connection& at = connections_[slot];
   int number = 0;
-  if ((at.flags & kHungUp) != 0) {
+  if ((at.flags & kReadToEnd) != 0) {
     socklen_t length = sizeof number;
     stats_.system_calls++;
     const int got = getsockopt(at.descriptor, SOL_SOCKET, SO_ERROR, &number, &length);
@@ -313,8 +313,9 @@ void EpollProactor::read_once(uint32_t slot) {
   Completion completion{.operation = Operation::receive, .connection = id_of(slot)};
   if (count > 0) {
     // Less than asked for: the socket is empty, and the next bytes are a new edge (epoll(7), Q9).
-    // Not so when its end was announced: that edge may be spent.
-    if (static_cast<size_t>(count) < buffer_.bytes() && (at.flags & kHungUp) == 0) {
+    // Not so when its end was announced, whose edge may be spent, or urgent data, at whose mark a
+    // read stops (tcp(7)).
+    if (static_cast<size_t>(count) < buffer_.bytes() && (at.flags & kReadToEnd) == 0) {
       at.flags &= ~kReadable;
     }
     completion.more = true;

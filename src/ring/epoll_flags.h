@@ -15,10 +15,10 @@ struct EpollFlags {
     kReceiveUsed = 1U << 4,
     kReceiving = 1U << 5,  // until the terminal receive completion
     kPaused = 1U << 6,
-    kReadable = 1U << 7,  // a read may give something
-    kHungUp = 1U << 8,    // end or error announced: a short read is not the last
-    kWritable = 1U << 9,  // an edge has come for a parked operation
-    kSending = 1U << 10,  // until the send completion is delivered
+    kReadable = 1U << 7,   // a read may give something
+    kReadToEnd = 1U << 8,  // end, error or urgent mark announced: a short read is not the last
+    kWritable = 1U << 9,   // an edge has come for a parked operation
+    kSending = 1U << 10,   // until the send completion is delivered
     kSendParked = 1U << 11,
     kShutWrite = 1U << 12,
     kClosing = 1U << 13,

@@ -178,7 +178,7 @@ void EpollProactor::take_connection_event(uint32_t slot, uint32_t generation, ui
     return;
   }
   const bool hung_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-  if (hung_up) at.flags |= kHungUp;
+  if (hung_up || (events & EPOLLPRI) != 0) at.flags |= kReadToEnd;
   if (hung_up || (events & EPOLLIN) != 0) at.flags |= kReadable;
   bool worth_a_visit = can_read(at);
   const bool parked = (at.flags & kSendParked) != 0 ||

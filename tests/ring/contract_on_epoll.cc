@@ -28,4 +28,7 @@ const Case kV6{"v6", [] { return std::make_unique<EpollWorld>("[::1]:0"); }, why
 INSTANTIATE_TEST_SUITE_P(OnEpoll, Contract, testing::Values(kV4, kV6),
                          [](const auto& each) { return each.param.name; });
 
+INSTANTIATE_TEST_SUITE_P(OnEpoll, Kernel, testing::Values(kV4, kV6),
+                         [](const auto& each) { return each.param.name; });
+
 }  // namespace ringtalk::ring::contract
