@@ -29,19 +29,20 @@ Case rung(const char* name, const char* mask) {
           }};
 }
 
+const auto kRungs = testing::Values(
+    rung("all", ""), rung("no_defer_taskrun", "defer_taskrun"),
+    rung("no_incremental_buffers", "incremental_buffers"), rung("no_peer_name", "peer_name"),
+    rung("no_multishot_accept", "multishot_accept"),
+    rung("no_multishot_receive", "multishot_receive"),
+    rung("linux_6_1", "incremental_buffers,peer_name,multishot_accept,bounded_taskrun"),
+    rung("none",
+         "defer_taskrun,incremental_buffers,peer_name,multishot_accept,multishot_receive,"
+         "bounded_taskrun"));
+
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(
-    OnUring, Contract,
-    testing::Values(
-        rung("all", ""), rung("no_defer_taskrun", "defer_taskrun"),
-        rung("no_incremental_buffers", "incremental_buffers"), rung("no_peer_name", "peer_name"),
-        rung("no_multishot_accept", "multishot_accept"),
-        rung("no_multishot_receive", "multishot_receive"),
-        rung("linux_6_1", "incremental_buffers,peer_name,multishot_accept,bounded_taskrun"),
-        rung("none",
-             "defer_taskrun,incremental_buffers,peer_name,multishot_accept,multishot_receive,"
-             "bounded_taskrun")),
-    [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(OnUring, Contract, kRungs,
+                         [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(OnUring, Kernel, kRungs, [](const auto& each) { return each.param.name; });
 
 }  // namespace ringtalk::ring::contract

@@ -159,22 +159,33 @@ TEST_P(Kernel, AThousandPeersAtOnce) {
   Party& server = party(options);
   const ListenerId listener = listen(server);
   const Address at = server.proactor->listener_address(listener);
+  // A message may come in two leases: what comes while an echo is under way goes with the next.
+  std::map<ConnectionId, std::string, LessId> waiting;
+  std::set<ConnectionId, LessId> sending;
+  size_t echoed = 0;
+  const auto flush = [&](ConnectionId id) {
+    if (waiting[id].empty() || !sending.insert(id).second) return;
+    echoed += waiting[id].size();
+    server.send(id, std::exchange(waiting[id], ""));
+  };
   server.react = [&](const Completion& completion) {
-    if (completion.operation == Operation::accept) server.proactor->receive(completion.connection);
-    if (completion.operation != Operation::receive) return;
-    if (completion.more) {
-      server.send(completion.connection, server.events.back().bytes);
-    } else {
-      server.proactor->close(completion.connection);
-    }
+    const ConnectionId id = completion.connection;
+    if (completion.operation == Operation::accept) server.proactor->receive(id);
+    if (completion.operation == Operation::send) sending.erase(id);
+    if (completion.operation == Operation::receive) waiting[id] += server.events.back().bytes;
+    if (completion.operation == Operation::receive && !completion.more) server.proactor->close(id);
+    if (completion.operation == Operation::receive && completion.more) flush(id);
+    if (completion.operation == Operation::send) flush(id);
   };
   std::vector<RawSocket> peers;
+  size_t asked = 0;
   for (int i = 0; i < 1'000; i++) {
     peers.emplace_back(at.family);
     peers.back().connect(at);
     peers.back().send("peer " + std::to_string(i));
+    asked += 5 + std::to_string(i).size();
   }
-  EXPECT_TRUE(pump([&] { return server.count(Operation::send) == 1'000; }));
+  EXPECT_TRUE(pump([&] { return echoed == asked && sending.empty(); }));
   for (int i = 0; i < 1'000; i++) {
     EXPECT_EQ(peers[static_cast<size_t>(i)].receive(100), "peer " + std::to_string(i));
   }
@@ -263,15 +274,15 @@ class QuietEcho final : public Handler {
 
   void complete(const Completion& completion) override {
     if (completion.operation == Operation::accept) proactor_.receive(completion.connection);
+    if (completion.operation == Operation::send) sent++;
     if (completion.operation != Operation::receive || !completion.more) return;
     const size_t count = std::min(completion.bytes.size(), sizeof bytes_);
     std::memcpy(bytes_, completion.bytes.data(), count);
     const iovec vector{bytes_, count};
     proactor_.send(completion.connection, {&vector, 1});
-    echoes++;
   }
 
-  uint32_t echoes = 0;
+  uint32_t sent = 0;
 
  private:
   Proactor& proactor_;
@@ -297,7 +308,7 @@ TEST_P(Kernel, L12_NoAllocationFromTheAcceptOn) {
   char answer[8];
   for (uint32_t i = 1; i <= 500; i++) {
     ASSERT_EQ(::send(peer.descriptor(), "question", 8, 0), 8);
-    while (echo.echoes < i) proactor->run_once(16, world_->clock().now_ns() + 1'000'000, echo);
+    while (echo.sent < i) proactor->run_once(16, world_->clock().now_ns() + 1'000'000, echo);
     ASSERT_EQ(recv(peer.descriptor(), answer, sizeof answer, MSG_WAITALL), 8);
   }
   EXPECT_EQ(base::thread_counts().allocations, before + 1);
