@@ -31,6 +31,9 @@ enum class Phase : uint8_t {
   closing,  // proactor.close() was called
 };
 
+// Lists of connections with a deadline (admission.h).
+enum class WaitList : uint8_t { none, before_login, ending };
+
 namespace session_flags {
 inline constexpr uint8_t kLoad = 1;         // a provisioned load user: no rate buckets
 inline constexpr uint8_t kAdmin = 2;        // may ask Stats
@@ -70,7 +73,8 @@ struct SessionRest {
   uint64_t deadline_ns;      // login time-out or end of discarding
   base::ListLinks waiting;   // in the list of that deadline
   uint32_t discarded_bytes;  // while ending
-  uint32_t spare;
+  WaitList list;              // which one `waiting` is in
+  uint8_t spare[3];
 };
 static_assert(sizeof(SessionRest) == 40);
 

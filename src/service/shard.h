@@ -21,6 +21,7 @@
 #include "base/handoff.h"
 #include "base/inbox.h"
 #include "base/random.h"
+#include "proto/frame_writer.h"
 #include "proto/segment.h"
 #include "ring/proactor.h"
 #include "ringtalk_generated.h"
@@ -36,7 +37,6 @@ namespace ringtalk::service {
 class Accounts;       // core: register, login, resume, logout
 class Admission;      // core: who may connect, deadlines before login and after an error
 class Conversations;  // chat: send, sync, pull, users, push
-class FrameEncoder;   // core: builds one frame at a time
 class Heartbeat;      // core: counts missed beats
 class Node;
 class Outgoing;     // chat: queues, flush, pinned memory
@@ -93,7 +93,7 @@ class Shard final : public ring::Handler {
   Accounts& accounts() noexcept { return *accounts_; }
   Admission& admission() noexcept { return *admission_; }
   Conversations& conversations() noexcept { return *conversations_; }
-  FrameEncoder& encoder() noexcept { return *encoder_; }
+  proto::FrameWriter& frames() noexcept { return frames_; }
   Outgoing& outgoing() noexcept { return *outgoing_; }
   Rooms& rooms() noexcept { return *rooms_; }
   Routes& routes() noexcept { return *routes_; }
@@ -138,7 +138,7 @@ class Shard final : public ring::Handler {
   ShardStats stats_;
   uint64_t now_ns_ = 0;
   uint64_t wall_ms_ = 0;
-  std::unique_ptr<FrameEncoder> encoder_;
+  proto::FrameWriter frames_;
   std::unique_ptr<Outgoing> outgoing_;
   std::unique_ptr<Rooms> rooms_;
   std::unique_ptr<Routes> routes_;

@@ -1,0 +1,144 @@
+#include "service/admission.h"
+
+#include <cstring>
+
+#include "proto/ids.h"
+
+namespace ringtalk::service {
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+// A key of 0 is counted for no address.
+constexpr uint64_t kNoAddress = 0;
+
+}  // namespace
+
+bool parse_trusted(const std::string& text, ring::Address& address) {
+  const bool v6 = text.find(':') != std::string::npos;
+  const auto parsed = ring::Address::parse(v6 ? "[" + text + "]:0" : text + ":0");
+  if (!parsed) return false;
+  address = *parsed;
+  return true;
+}
+
+Admission::Admission(Sessions& sessions, const Limits& limits, uint64_t seed)
+    : sessions_(sessions),
+      limits_(&limits),
+      seed_(seed),
+      before_login_(Links{&sessions}),
+      ending_(Links{&sessions}) {
+  configure(limits);
+}
+
+void Admission::configure(const Limits& limits) {
+  limits_ = &limits;
+  trust_loopback_ = false;
+  trusted_.clear();
+  for (const std::string& text : limits.trusted_addresses) {
+    ring::Address address;
+    if (text == "loopback") {
+      trust_loopback_ = true;
+    } else if (parse_trusted(text, address)) {
+      trusted_.push_back(address);
+    }
+  }
+}
+
+bool Admission::trusted(const ring::Address& peer) const {
+  if (trust_loopback_ && peer.is_loopback()) return true;
+  for (const ring::Address& address : trusted_) {
+    if (address.family == peer.family && address.bytes == peer.bytes) return true;
+  }
+  return false;
+}
+
+uint64_t Admission::key_of(const ring::Address& peer) const {
+  uint64_t words[2];
+  static_assert(sizeof words == sizeof peer.bytes);
+  std::memcpy(words, peer.bytes.data(), sizeof words);
+  // Seeded, so that nobody outside can choose addresses that share a counter.
+  const uint64_t key = proto::mix(words[0] ^ proto::mix(words[1] ^ seed_));
+  return key == kNoAddress ? 1 : key;
+}
+
+bool Admission::enter(uint32_t slot, const ring::Address& peer, uint64_t now_ns) {
+  SessionRest& rest = sessions_.rest(slot);
+  ASSERT(rest.list == WaitList::none);
+  rest.address_key = kNoAddress;
+  if (limits_->prelogin_per_address != 0 && !trusted(peer)) {
+    const uint64_t key = key_of(peer);
+    uint32_t& count = by_address_[key];
+    if (count >= limits_->prelogin_per_address) return false;
+    count++;
+    rest.address_key = key;
+  }
+  rest.deadline_ns = now_ns + limits_->login_timeout_ms * kNsPerMs;
+  move(slot, WaitList::before_login);
+  return true;
+}
+
+uint32_t Admission::to_evict() const {
+  if (before_login() <= limits_->prelogin_sockets) return base::kNoSlot;
+  uint32_t greeted = base::kNoSlot;
+  for (uint32_t slot = before_login_.first(); slot != base::kNoSlot;
+       slot = before_login_.next(slot)) {
+    const Phase phase = sessions_[slot].phase;
+    if (phase == Phase::connected) return slot;
+    if (phase == Phase::greeted && greeted == base::kNoSlot) greeted = slot;
+  }
+  return greeted;
+}
+
+void Admission::leave(uint32_t slot) {
+  SessionRest& rest = sessions_.rest(slot);
+  if (rest.list == WaitList::none) return;
+  if (rest.list != WaitList::ending && rest.address_key != kNoAddress) {
+    const auto found = by_address_.find(rest.address_key);
+    ASSERT(found != by_address_.end() && found->second > 0);
+    if (--found->second == 0) by_address_.erase(found);
+    rest.address_key = kNoAddress;
+  }
+  move(slot, WaitList::none);
+}
+
+void Admission::begin_ending(uint32_t slot, uint64_t now_ns) {
+  leave(slot);
+  sessions_.rest(slot).deadline_ns = now_ns + limits_->discard_ms * kNsPerMs;
+  move(slot, WaitList::ending);
+}
+
+uint64_t Admission::next_deadline() const {
+  uint64_t next = 0;
+  for (const List* each : {&before_login_, &ending_}) {
+    if (each->empty()) continue;
+    const uint64_t deadline = sessions_.rest(each->first()).deadline_ns;
+    if (next == 0 || deadline < next) next = deadline;
+  }
+  return next;
+}
+
+uint32_t Admission::expired(uint64_t now_ns) const {
+  for (const List* each : {&before_login_, &ending_}) {
+    const uint32_t slot = each->first();
+    if (slot != base::kNoSlot && sessions_.rest(slot).deadline_ns <= now_ns) return slot;
+  }
+  return base::kNoSlot;
+}
+
+Admission::List& Admission::list(WaitList which) {
+  switch (which) {
+    case WaitList::before_login: return before_login_;
+    case WaitList::ending: return ending_;
+    case WaitList::none: break;
+  }
+  UNREACHABLE();
+}
+
+void Admission::move(uint32_t slot, WaitList to) {
+  SessionRest& rest = sessions_.rest(slot);
+  if (rest.list != WaitList::none) list(rest.list).remove(slot);
+  rest.list = to;
+  if (to != WaitList::none) list(to).push_back(slot);
+}
+
+}  // namespace ringtalk::service
