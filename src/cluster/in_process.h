@@ -2,8 +2,10 @@
 //
 // A Switchboard joins any number of nodes (one in ringtalkd without a cluster, several in the
 // simulator). Ownership: the switchboard outlives the ports that it made; a port belongs to its
-// node. Thread rule: any thread; one mutex guards the switchboard and is taken per login, per
-// room's first and last member and per publish only when a second node is joined.
+// node. Thread rule: any thread; one mutex guards the switchboard and is taken only while a second
+// node is joined, so a node alone pays an atomic load. Invariants: nothing is delivered to the node
+// that sent it; sessions that a node opened while it was alone are not kept: such a node is named
+// for every user (the directory is advice).
 #pragma once
 
 #include <memory>
@@ -19,13 +21,16 @@ class Switchboard {
 
   Switchboard();
   ~Switchboard();
-  // `sink` must outlive the port.
+  Switchboard(const Switchboard&) = delete;
+  Switchboard& operator=(const Switchboard&) = delete;
+
+  // `sink` must outlive the port; it is called with the switchboard locked and only posts.
   std::unique_ptr<Port> join(NodeId node, RelaySink& sink);
 
   struct State;
 
  private:
-  std::shared_ptr<State> state_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace ringtalk::cluster

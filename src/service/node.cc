@@ -1,0 +1,125 @@
+#include "service/node.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "service/door.h"
+#include "service/shard.h"
+
+namespace ringtalk::service {
+
+Node::Node(const NodeOptions& options, const base::Clock& clock, base::Workers& passwords,
+           const proto::KeyRing& keys, NodeEvents events)
+    : clock_(clock),
+      passwords_(passwords),
+      keys_(keys),
+      events_(std::move(events)),
+      connections_max_(options.connections_max),
+      load_users_(options.load_users),
+      seed_(options.seed),
+      limits_(std::make_shared<const Limits>(options.limits)) {
+  ASSERT(connections_max_ > 0);
+}
+
+Node::~Node() = default;
+
+void Node::attach(const NodeMemory& memory, store::Store& store, cluster::Directory& directory,
+                  cluster::Relay& relay) {
+  ASSERT(store_ == nullptr && shards_.empty());
+  identity_ = memory.identity;
+  store_ = &store;
+  directory_ = &directory;
+  relay_ = &relay;
+  for (const store::Revocation& each : memory.revocations) {
+    revocations_[each.user] = each.epoch_min;
+  }
+}
+
+void Node::add_shards(const std::vector<ring::Proactor*>& proactors, uint32_t slots) {
+  ASSERT(store_ != nullptr && shards_.empty() && !proactors.empty());
+  base::Random seeds(seed_);
+  for (uint32_t index = 0; index < proactors.size(); index++) {
+    const ShardOptions options{slots, seeds.next()};
+    shards_.push_back(std::make_unique<Shard>(*this, index, *proactors[index], options));
+  }
+}
+
+std::shared_ptr<const Limits> Node::limits() const {
+  std::lock_guard lock(limits_mutex_);
+  return limits_;
+}
+
+void Node::reload(const Limits& limits) {
+  {
+    std::lock_guard lock(limits_mutex_);
+    limits_ = std::make_shared<const Limits>(limits);
+  }
+  order_all(orders::kReload);
+}
+
+void Node::order_all(uint32_t bits) {
+  for (const auto& shard : shards_) shard->door().order(bits);
+}
+
+bool Node::stopped() const noexcept {
+  return std::all_of(shards_.begin(), shards_.end(),
+                     [](const auto& shard) { return shard->stopped(); });
+}
+
+bool Node::admit_connection() noexcept {
+  if (connections_.fetch_add(1, std::memory_order_relaxed) < connections_max_) return true;
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Node::connection_closed() noexcept {
+  const uint64_t before = connections_.fetch_sub(1, std::memory_order_relaxed);
+  ASSERT(before > 0);
+}
+
+uint32_t Node::epoch_min(proto::UserId user) const {
+  std::shared_lock lock(revocations_mutex_);
+  const auto found = revocations_.find(user);
+  return found == revocations_.end() ? 0 : found->second;
+}
+
+void Node::revoke(proto::UserId user, uint32_t epoch_min) {
+  std::unique_lock lock(revocations_mutex_);
+  uint32_t& lowest = revocations_[user];
+  lowest = std::max(lowest, epoch_min);
+}
+
+void Node::ask_all(uint32_t shard, uint32_t slot, uint32_t generation, uint64_t request) {
+  // Owned by whoever holds its last part; part_filled takes it back.
+  StatsRound* round = new StatsRound;
+  round->shard = shard;
+  round->slot = slot;
+  round->generation = generation;
+  round->request = request;
+  round->missing.store(shard_count(), std::memory_order_relaxed);
+  round->parts.resize(shard_count());
+  for (uint32_t i = 0; i < shard_count(); i++) {
+    round->parts[i].round = round;
+    shards_[i]->door().ask(&round->parts[i]);
+  }
+}
+
+void Node::part_filled(StatsRound* round) noexcept {
+  if (round->missing.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (round->shard == kStatsForMain) {
+    events_.stats_for_main(std::unique_ptr<StatsRound>(round));
+  } else {
+    shards_[round->shard]->door().answer(round);
+  }
+}
+
+void Node::deliver(uint32_t shard, std::unique_ptr<store::ReplyBatch> batch) noexcept {
+  ASSERT(shard < shards_.size());
+  shards_[shard]->door().deliver(std::move(batch));
+}
+
+void Node::store_failed(const std::string& reason) noexcept {
+  events_.store_failed(reason);
+}
+
+}  // namespace ringtalk::service
