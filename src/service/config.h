@@ -15,27 +15,25 @@ namespace ringtalk::service {
 struct Config {
   // [server]
   std::vector<std::string> listen{"127.0.0.1:7380"};
-  uint32_t port = 0;  // given by -p: replaces the port of every address
-  bool port_given = false;
+  std::string port;     // empty, or what replaces the port of every address
   uint32_t shards = 0;  // 0 = one for each core
   std::string backend = "auto";
   std::string uring_mask;
   uint64_t max_connections = 0;  // 0 = the capacity plan
   bool share_port = false;
-
-  // [data]
-  std::string data_dir;  // empty = $XDG_DATA_HOME/ringtalk or ~/.local/share/ringtalk
-  std::string store;     // empty = sqlite in the data directory
-  std::string token_key_file;
-  std::string relay = "none";
-
-  // [output]
+  bool daemon = false;
   std::string ports_file;
   std::string stats_file;
-  std::string log_level = "info";
-  bool daemon = false;
 
-  Limits limits;
+  // [store]
+  std::string data_dir;  // empty = $XDG_DATA_HOME/ringtalk or ~/.local/share/ringtalk
+  std::string store;     // empty = SQLite in the data directory
+
+  std::string token_key;           // [auth]
+  std::string relay = "none";      // [cluster]
+  std::string log_level = "info";  // [log]
+
+  Limits limits;  // [limits] [heartbeat] [drain] and parts of [auth]
 };
 
 }  // namespace ringtalk::service
