@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "proto/verifier.h"
-#include "service/admission.h"
+#include "service/chat.h"
 #include "service/node.h"
 #include "service/shard.h"
 #include "store/name_key.h"
@@ -92,7 +92,7 @@ void Accounts::login(uint32_t slot, uint64_t id, const wire::Login& request) {
   }
   shard_.sessions()[slot].phase = Phase::logging_in;
   waiting_[slot] = std::move(waiting);
-  if (!shard_.submit(slot, id, 0, std::move(find))) {
+  if (!shard_.submit(slot, id, 0, shard_.index(), std::move(find))) {
     refuse(slot, wire::ErrorCode::ServerBusy);
   }
 }
@@ -125,7 +125,7 @@ void Accounts::logout(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Lo
   if (request.all_devices()) return revoke_all(slot, id, bytes);
   // The next epoch belongs to nobody: no write under the old token can commit.
   store::RaiseEpoch raise{session.user, shard_.sessions().rest(slot).device, session.device_class};
-  if (shard_.submit(slot, id, bytes, std::move(raise))) return;
+  if (shard_.submit(slot, id, bytes, shard_.index(), std::move(raise))) return;
   shard_.reply_busy(slot, id);
 }
 
@@ -135,7 +135,8 @@ void Accounts::revoke_all(uint32_t slot, uint64_t id, uint32_t bytes) {
   if (revoking_.contains(key)) {
     return shard_.reply_error(slot, id, wire::ErrorCode::TooManyRequests);
   }
-  if (!shard_.submit(slot, id, bytes, store::RevokeSessions{session.user, session.epoch})) {
+  if (!shard_.submit(slot, id, bytes, shard_.index(),
+                     store::RevokeSessions{session.user, session.epoch})) {
     return shard_.reply_busy(slot, id);
   }
   revoking_[key] = session.user;
@@ -171,7 +172,7 @@ void Accounts::take(std::unique_ptr<PasswordJob> job) {
 void Accounts::hashed(uint32_t slot, Waiting& waiting, PasswordJob& job) {
   if (!job.good) return refuse(slot, wire::ErrorCode::ServerBusy);
   store::CreateUser create{std::move(waiting.name), std::move(job.hash)};
-  if (!shard_.submit(slot, waiting.id, 0, std::move(create))) {
+  if (!shard_.submit(slot, waiting.id, 0, shard_.index(), std::move(create))) {
     refuse(slot, wire::ErrorCode::ServerBusy);
   }
 }
@@ -183,7 +184,7 @@ void Accounts::verified(uint32_t slot, Waiting& waiting, bool good) {
   }
   store::RaiseEpoch raise{waiting.user, shard_.sessions().rest(slot).device,
                           shard_.sessions()[slot].device_class};
-  if (!shard_.submit(slot, waiting.id, 0, std::move(raise))) {
+  if (!shard_.submit(slot, waiting.id, 0, shard_.index(), std::move(raise))) {
     refuse(slot, wire::ErrorCode::ServerBusy);
   }
 }
@@ -246,9 +247,11 @@ void Accounts::take(Session* session, const store::Ticket& ticket, store::Revoke
   const proto::UserId user = found->second;
   revoking_.erase(found);
   shard_.node().revoke(user, answer.epoch_min);
-  if (session == nullptr || session->phase != Phase::online) return;
-  shard_.reply_ok(ticket.slot, ticket.request);
-  shard_.end(ticket.slot, CloseReason::logged_out);
+  if (session != nullptr && session->phase == Phase::online) {
+    shard_.reply_ok(ticket.slot, ticket.request);
+    shard_.end(ticket.slot, CloseReason::logged_out);
+  }
+  shard_.chat().kick_user(user, answer.epoch_min, wire::KickReason::LoggedOut);
 }
 
 void Accounts::take(Session* session, const store::Ticket& ticket, store::Failed& answer) {

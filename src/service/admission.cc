@@ -127,9 +127,12 @@ uint32_t Admission::expired(uint64_t now_ns) const {
 
 Admission::List& Admission::list(WaitList which) {
   switch (which) {
-    case WaitList::before_login: return before_login_;
-    case WaitList::ending: return ending_;
-    case WaitList::none: break;
+    case WaitList::before_login:
+      return before_login_;
+    case WaitList::ending:
+      return ending_;
+    case WaitList::none:
+      break;
   }
   UNREACHABLE();
 }

@@ -36,6 +36,8 @@ const char* to_string(CloseReason reason) noexcept {
       return "version_too_old";
     case CloseReason::slow_reader:
       return "slow_reader";
+    case CloseReason::no_memory:
+      return "no_memory";
     case CloseReason::draining:
       return "draining";
     case CloseReason::count:

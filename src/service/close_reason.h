@@ -25,6 +25,7 @@ enum class CloseReason : uint8_t {
   too_large,         // a frame beyond the limit
   version_too_old,
   slow_reader,  // its queue pinned too much memory
+  no_memory,    // the budget of cut frames was spent twice over
   draining,     // the server stops
   count,
 };

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "proto/verifier.h"
 #include "service/accounts.h"
+#include "service/chat.h"
 #include "service/node.h"
 #include "service/outgoing.h"
 #include "service/shard.h"
@@ -58,13 +59,26 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
       return;
 
     case wire::Body::Sync:
+      if (online(slot, id)) chat_->sync(slot, id, bytes, *frame.body_as_Sync());
+      return;
     case wire::Body::Users:
+      if (online(slot, id)) chat_->users(slot, id, bytes, *frame.body_as_Users());
+      return;
     case wire::Body::Send:
+      if (online(slot, id)) chat_->send(slot, id, bytes, *frame.body_as_Send());
+      return;
     case wire::Body::Pull:
+      if (online(slot, id)) chat_->pull(slot, id, bytes, *frame.body_as_Pull());
+      return;
     case wire::Body::RoomJoin:
+      if (online(slot, id)) chat_->room_join(slot, id, *frame.body_as_RoomJoin());
+      return;
     case wire::Body::RoomLeave:
+      if (online(slot, id)) chat_->room_leave(slot, id, *frame.body_as_RoomLeave());
+      return;
     case wire::Body::RoomPublish:
-      return unsupported(slot, id);
+      if (online(slot, id)) chat_->room_publish(slot, id, *frame.body_as_RoomPublish());
+      return;
 
     // What only a server says.
     case wire::Body::NONE:
@@ -189,22 +203,27 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 }  // namespace
 
-void Shard::answered(Session* session, const store::Ticket& ticket, store::Answer& answer) {
+void Shard::take_own(store::Reply& reply) {
+  const store::Ticket& ticket = reply.ticket;
+  Session* session = sessions_.find(ticket.slot, ticket.generation);
+  if (session == nullptr) stats_.store_stale++;
+  const auto to_accounts = [&](auto& answer) { accounts_->take(session, ticket, answer); };
   std::visit(Overloaded{
-                 [&](store::UserCreated& a) { accounts_->take(session, ticket, a); },
-                 [&](store::Credential& a) { accounts_->take(session, ticket, a); },
-                 [&](store::EpochRaised& a) { accounts_->take(session, ticket, a); },
-                 [&](store::Revoked& a) { accounts_->take(session, ticket, a); },
-                 [&](store::Failed& a) { accounts_->take(session, ticket, a); },
+                 [&](store::UserCreated& answer) { to_accounts(answer); },
+                 [&](store::Credential& answer) { to_accounts(answer); },
+                 [&](store::EpochRaised& answer) { to_accounts(answer); },
+                 [&](store::Revoked& answer) { to_accounts(answer); },
+                 [&](store::Failed& answer) { to_accounts(answer); },
                  // Asked for by main alone, before the shards start.
-                 [&](store::Revocations&) { UNREACHABLE(); },
-                 [&](store::UserCount&) { UNREACHABLE(); },
-                 [&](store::Users&) {},
-                 [&](store::Appended&) {},
-                 [&](store::HeadList&) {},
-                 [&](store::Page&) {},
+                 [](store::Revocations&) { UNREACHABLE(); },
+                 [](store::UserCount&) { UNREACHABLE(); },
+                 // Chat's.
+                 [](store::Users&) { UNREACHABLE(); },
+                 [](store::Appended&) { UNREACHABLE(); },
+                 [](store::HeadList&) { UNREACHABLE(); },
+                 [](store::Page&) { UNREACHABLE(); },
              },
-             answer);
+             reply.answer);
 }
 
 }  // namespace ringtalk::service

@@ -52,7 +52,6 @@ struct Limits {
   uint32_t heartbeat_missed = 5;
   uint64_t reconnect_jitter_ms = 1'000;  // Welcome.jitter_ms
   uint64_t token_lifetime_ms = uint64_t{30} * 24 * 3'600 * 1'000;
-  uint32_t devices_per_user = 5;
 
   uint64_t drain_ms = 2'000;  // Goaway is spread over it
 };

@@ -21,7 +21,10 @@ Node::Node(const NodeOptions& options, const base::Clock& clock, base::Workers& 
   ASSERT(connections_max_ > 0);
 }
 
-Node::~Node() = default;
+Node::~Node() {
+  // Segments go back to the shard that wrote them, so all are given back before the first goes.
+  for (const auto& shard : shards_) shard->release();
+}
 
 void Node::attach(const NodeMemory& memory, store::Store& store, cluster::Directory& directory,
                   cluster::Relay& relay) {
@@ -113,6 +116,13 @@ void Node::part_filled(StatsRound* round) noexcept {
   }
 }
 
+std::unique_ptr<StatsRound> Node::snapshot() {
+  auto round = std::make_unique<StatsRound>();
+  round->parts.resize(shard_count());
+  for (uint32_t i = 0; i < shard_count(); i++) shards_[i]->snapshot(round->parts[i]);
+  return round;
+}
+
 void Node::deliver(uint32_t shard, std::unique_ptr<store::ReplyBatch> batch) noexcept {
   ASSERT(shard < shards_.size());
   shards_[shard]->door().deliver(std::move(batch));
@@ -121,5 +131,9 @@ void Node::deliver(uint32_t shard, std::unique_ptr<store::ReplyBatch> batch) noe
 void Node::store_failed(const std::string& reason) noexcept {
   events_.store_failed(reason);
 }
+
+void Node::room_message(proto::RoomId, std::span<const std::byte>) noexcept {}
+
+void Node::conversation_advanced(proto::UserId, proto::ConversationId, proto::Seq) noexcept {}
 
 }  // namespace ringtalk::service

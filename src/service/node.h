@@ -2,22 +2,32 @@
 //
 // A node knows its shards, where a user or room is at home, the outside parts (store, relay,
 // directory, workers, clock), the tokens' keys and revocations, and the node-wide count of
-// connections. Ownership: owns the shards; is given everything else, which outlives it. Thread
-// rule: built and started by one thread; const members by any shard; what changes is atomic or
-// guarded as said there. Invariant: home_of_* depends on the id and the number of shards alone.
+// connections. Ownership: owns the shards; is given everything else, which outlives it and is idle
+// when it goes. Thread rule: built by one thread before the first turn; afterwards its members may
+// be called by any shard. Invariant: home_of_* depends on the id and the number of shards alone.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/clock.h"
 #include "base/workers.h"
 #include "cluster/directory.h"
 #include "cluster/relay.h"
 #include "proto/ids.h"
+#include "proto/segment.h"
+#include "proto/token.h"
+#include "ring/proactor.h"
 #include "service/limits.h"
+#include "service/stats.h"
 #include "store/store.h"
 
 namespace ringtalk::service {
@@ -30,19 +40,37 @@ struct NodeIdentity {
 };
 
 struct NodeOptions {
-  NodeIdentity identity;
   Limits limits;
   uint64_t connections_max = 10'000;
   bool load_users = false;  // tokens of provisioned users are good (--token-key was given)
   uint64_t seed = 1;
 };
 
+// What a store knew when it was opened.
+struct NodeMemory {
+  NodeIdentity identity;
+  std::vector<store::Revocation> revocations;
+};
+
+// Called on a thread of the store, of a relay or of a shard: must not block.
+struct NodeEvents {
+  std::function<void(const std::string& reason)> store_failed;
+  std::function<void(std::unique_ptr<StatsRound>)> stats_for_main;
+};
+
 class Node final : public store::ReplySink, public cluster::RelaySink {
  public:
-  Node(const NodeOptions& options, const base::Clock& clock, base::Workers& passwords);
+  Node(const NodeOptions& options, const base::Clock& clock, base::Workers& passwords,
+       const proto::KeyRing& keys, NodeEvents events);
   ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
   // Once, before the first shard is added.
-  void attach(store::Store& store, cluster::Directory& directory, cluster::Relay& relay);
+  void attach(const NodeMemory& memory, store::Store& store, cluster::Directory& directory,
+              cluster::Relay& relay);
+  // One for each proactor, all before the first turn. `slots` is its ProactorOptions::connections.
+  void add_shards(const std::vector<ring::Proactor*>& proactors, uint32_t slots);
 
   uint32_t shard_count() const noexcept { return static_cast<uint32_t>(shards_.size()); }
   Shard& shard(uint32_t index) noexcept { return *shards_[index]; }
@@ -55,9 +83,34 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
 
   const NodeIdentity& identity() const noexcept { return identity_; }
   const base::Clock& clock() const noexcept { return clock_; }
+  base::Workers& passwords() noexcept { return passwords_; }
+  const proto::KeyRing& keys() const noexcept { return keys_; }
+  bool load_users() const noexcept { return load_users_; }
   store::Store& store() noexcept { return *store_; }
   cluster::Directory& directory() noexcept { return *directory_; }
   cluster::Relay& relay() noexcept { return *relay_; }
+  proto::SegmentDepot& depot() noexcept { return depot_; }
+
+  std::shared_ptr<const Limits> limits() const;
+  // The shards take them at their next turn.
+  void reload(const Limits& limits);
+  void order_all(uint32_t bits);
+  bool stopped() const noexcept;
+
+  // Counts the connection unless connections_max are open.
+  [[nodiscard]] bool admit_connection() noexcept;
+  void connection_closed() noexcept;
+  uint64_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
+
+  // The lowest epoch of a user's tokens that is still good.
+  uint32_t epoch_min(proto::UserId user) const;
+  void revoke(proto::UserId user, uint32_t epoch_min);
+
+  // Asks every shard; the round comes back to the session that asked, or to stats_for_main.
+  void ask_all(uint32_t shard, uint32_t slot, uint32_t generation, uint64_t request);
+  void part_filled(StatsRound* round) noexcept;
+  // Without asking: when no shard takes turns any more.
+  std::unique_ptr<StatsRound> snapshot();
 
   // store::ReplySink and cluster::RelaySink: any thread; they post to a shard.
   void deliver(uint32_t shard, std::unique_ptr<store::ReplyBatch> batch) noexcept override;
@@ -68,12 +121,24 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
 
  private:
   static constexpr uint64_t kRoomSalt = 0x726f6f6d;
-  NodeIdentity identity_;
+
   const base::Clock& clock_;
   base::Workers& passwords_;
+  const proto::KeyRing& keys_;
+  const NodeEvents events_;
+  const uint64_t connections_max_;
+  const bool load_users_;
+  const uint64_t seed_;
+  NodeIdentity identity_;
   store::Store* store_ = nullptr;
   cluster::Directory* directory_ = nullptr;
   cluster::Relay* relay_ = nullptr;
+  proto::SegmentDepot depot_;
+  std::atomic<uint64_t> connections_{0};
+  mutable std::mutex limits_mutex_;
+  std::shared_ptr<const Limits> limits_;
+  mutable std::shared_mutex revocations_mutex_;
+  boost::unordered_flat_map<proto::UserId, uint32_t> revocations_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

@@ -43,9 +43,7 @@ class RateBuckets {
 
  private:
   void forget_full(uint64_t now_ns) {
-    for (auto it = full_at_.begin(); it != full_at_.end();) {
-      it = it->second <= now_ns ? full_at_.erase(it) : ++it;
-    }
+    erase_if(full_at_, [now_ns](const auto& each) { return each.second <= now_ns; });
     // Amortised: the next sweep comes after as many new keys as have stayed.
     sweep_at_ = full_at_.size() < kSweepMin / 2 ? kSweepMin : 2 * full_at_.size();
   }

@@ -73,7 +73,7 @@ struct SessionRest {
   uint64_t deadline_ns;      // login time-out or end of discarding
   base::ListLinks waiting;   // in the list of that deadline
   uint32_t discarded_bytes;  // while ending
-  WaitList list;              // which one `waiting` is in
+  WaitList list;             // which one `waiting` is in
   uint8_t spare[3];
 };
 static_assert(sizeof(SessionRest) == 40);

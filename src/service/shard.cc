@@ -5,17 +5,21 @@
 #include "base/assert.h"
 #include "service/accounts.h"
 #include "service/admission.h"
+#include "service/chat.h"
 #include "service/drain.h"
 #include "service/heartbeat.h"
 #include "service/node.h"
 #include "service/outgoing.h"
 #include "service/password.h"
 #include "service/send_buckets.h"
+#include "service/shard_port.h"
 
 namespace ringtalk::service {
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
+// How soon a full mailbox of another shard is tried again.
+constexpr uint64_t kRetryNs = kNsPerMs / 4;
 // A mass of sessions that went silent together is ended over several turns.
 constexpr size_t kLostPerTurn = 1'024;
 
@@ -37,7 +41,13 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
       door_(proactor) {
   read_clock();
   clock_read_ = false;
-  outgoing_ = std::make_unique<Outgoing>(options.slots, outgoing_limits(), node.depot(), *this);
+  // Numbers of room messages start anew with each boot and shard.
+  const NodeIdentity& identity = node.identity();
+  const uint64_t origin =
+      uint64_t{identity.node} << 48 | uint64_t{identity.boot} << 16 | uint64_t{index};
+  port_ = std::make_unique<ShardPort>(*this);
+  chat_ = std::make_unique<Chat>(*port_, node.depot(), origin);
+  outgoing_ = std::make_unique<Outgoing>(options.slots, outgoing_limits(), node.depot(), *chat_);
   accounts_ = std::make_unique<Accounts>(*this);
   admission_ = std::make_unique<Admission>(sessions_, *limits_, random_.next());
   drain_ = std::make_unique<Drain>(*this);
@@ -47,10 +57,13 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
 
 Shard::~Shard() = default;
 
-base::Result<ring::Address, ring::Error> Shard::listen(const ring::Address& at, bool share_port) {
-  ring::ListenOptions options;
-  options.share_port = share_port;
-  const auto listener = proactor_.listen(at, options);
+void Shard::release() {
+  chat_->release();
+  for (Mail mail; door_.pop(mail);) discard_mail(mail);
+}
+
+base::Result<ring::Address, ring::Error> Shard::listen(const ring::Address& at) {
+  const auto listener = proactor_.listen(at, ring::ListenOptions{});
   if (!listener) return base::Failure{listener.error()};
   listeners_.push_back(*listener);
   return proactor_.listener_address(*listener);
@@ -60,8 +73,8 @@ void Shard::stop_listening() {
   for (const ring::ListenerId listener : listeners_) proactor_.close_listener(listener);
 }
 
-bool Shard::stopped() const noexcept {
-  return drain_->active() && listeners_.empty() && sessions_.open_count() == 0;
+bool Shard::stopping() const noexcept {
+  return drain_->active();
 }
 
 OutgoingLimits Shard::outgoing_limits() const {
@@ -87,8 +100,12 @@ void Shard::turn(uint64_t deadline_ns) {
   take_passwords();
   take_questions();
   run_timers();
+  chat_->flush();
   outgoing_->flush(proactor_);
   outgoing_->relieve();
+  if (drain_->active() && listeners_.empty() && sessions_.open_count() == 0) {
+    stopped_.store(true, std::memory_order_release);
+  }
 }
 
 void Shard::read_clock() noexcept {
@@ -104,6 +121,7 @@ bool Shard::work_left() const noexcept {
 uint64_t Shard::sleep_until(uint64_t deadline_ns) noexcept {
   if (deadline_ns == 0 || work_left() || !door_.prepare_sleep()) return 0;
   uint64_t until = earlier(deadline_ns, next_sweep_ns_);
+  if (chat_->waiting()) until = earlier(until, now_ns_ + kRetryNs);
   until = earlier(until, admission_->next_deadline());
   return earlier(until, drain_->next_deadline());
 }
@@ -126,14 +144,7 @@ void Shard::take_mail() {
   // At most one mailbox full a turn, so that completions are not starved by chatty neighbours.
   for (uint32_t taken = 0; taken < kMailboxEntries && door_.pop(mail); taken++) {
     stats_.mail_in++;
-    take(mail);
-  }
-}
-
-void Shard::take(const Mail& mail) {
-  switch (mail.kind) {
-    case MailKind::none:
-      break;
+    chat_->take(mail);
   }
 }
 
@@ -148,10 +159,11 @@ bool Shard::mail(uint32_t to, Mail mail) {
 
 // ---- replies
 
-bool Shard::submit(uint32_t slot, uint64_t id, uint32_t bytes, store::Request&& request) {
+bool Shard::submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,
+                   store::Request&& request) {
   Session& session = sessions_[slot];
   ASSERT(session.phase == Phase::online || session.phase == Phase::logging_in);
-  const store::Ticket ticket{index_, slot, session.generation, bytes, id};
+  const store::Ticket ticket{reply_to, slot, session.generation, bytes, id, index_};
   if (!node_.store().submit(std::move(request), ticket)) {
     stats_.store_refused++;
     return false;
@@ -170,19 +182,20 @@ void Shard::take_replies() {
   }
 }
 
+void Shard::answered(uint32_t slot, uint32_t generation, uint32_t bytes) {
+  Session* session = sessions_.find(slot, generation);
+  if (session == nullptr) return;
+  ASSERT(session->requests_in_flight > 0 && session->unacknowledged_bytes >= bytes);
+  session->requests_in_flight--;
+  session->unacknowledged_bytes -= bytes;
+  resume_if_free(slot);
+}
+
 void Shard::take(store::Reply& reply) {
   stats_.store_replies++;
-  const store::Ticket& ticket = reply.ticket;
-  Session* session = sessions_.find(ticket.slot, ticket.generation);
-  if (session == nullptr) {
-    stats_.store_stale++;
-  } else {
-    ASSERT(session->requests_in_flight > 0 && session->unacknowledged_bytes >= ticket.bytes);
-    session->requests_in_flight--;
-    session->unacknowledged_bytes -= ticket.bytes;
-  }
-  answered(session, ticket, reply.answer);
-  if (session != nullptr) resume_if_free(ticket.slot);
+  if (Chat::takes(reply.answer)) return chat_->take(reply.ticket, std::move(reply.answer));
+  take_own(reply);
+  answered(reply.ticket.slot, reply.ticket.generation, reply.ticket.bytes);
 }
 
 void Shard::session_online(uint32_t slot) {
@@ -192,7 +205,7 @@ void Shard::session_online(uint32_t slot) {
   online_++;
   admission_->leave(slot);
   if (!session.has(session_flags::kPaused)) sessions_.missed(slot) = 0;
-  session_routed(slot);
+  chat_->open(slot);
 }
 
 void Shard::session_routed(uint32_t slot) {
@@ -221,7 +234,7 @@ void Shard::take_questions() {
     const std::unique_ptr<StatsRound> round(next);
     next = round->handoff_next;
     if (sessions_.find_online(round->slot, round->generation) == nullptr) continue;
-    reply(round->slot, frames_.stats_reply(round->request, node_.stats_json(*round)));
+    reply(round->slot, frames_.stats_reply(round->request, stats_json(*round)));
   }
 }
 
@@ -231,9 +244,17 @@ void Shard::snapshot(StatsPart& part) {
   stats_.prelogin = admission_->before_login();
   stats_.queued_bytes = outgoing_->stats().queued_bytes;
   stats_.pinned_bytes = outgoing_->pinned_bytes();
+  stats_.rooms = chat_->rooms();
+  stats_.users_homed = chat_->users_homed();
+  const OutgoingStats& outgoing = outgoing_->stats();
+  stats_.sends_started = outgoing.sends;
+  stats_.frames_out = outgoing.frames;
+  stats_.ranges_merged = outgoing.merged;
   part.shard = stats_;
   part.proactor = proactor_.stats();
   part.reader = reader_.stats();
+  part.backend = proactor_.backend();
+  part.rung = proactor_.rung();
 }
 
 // ---- timers

@@ -2,13 +2,11 @@
 // them.
 //
 // A shard takes completions (ring::Handler), cuts and verifies frames and hands each message to the
-// part that serves it. Parts (Outgoing, Rooms, Routes, Conversations, Accounts) keep a Shard& and
-// reach everything through it. Ownership: the shard owns its parts and sessions; the node, the
-// proactor and the store outlive it. Thread rule: one thread calls turn(), and everything else but
-// the members under "any thread". It starts no thread and reads no clock but the node's, so the
-// simulator runs the real one. Invariants: a session's parts hear of it in this order:
-// session_online once at most, session_closing once, session_closed once; between the last two the
-// slot cannot be reused; nothing holds a Session& over a turn.
+// part that serves it. Ownership: the shard owns its parts and sessions; the node, the proactor and
+// the store outlive it. Thread rule: one thread calls turn(), and everything else but door(). It
+// starts no thread and reads no clock but the node's, so the simulator runs the real one.
+// Invariants: every connection is closed once and for one reason; a slot is reused only after the
+// proactor's `close`; what waits over a turn holds (slot, generation), never a Session&.
 #pragma once
 
 #include <atomic>
@@ -17,154 +15,176 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
-#include "base/handoff.h"
-#include "base/inbox.h"
 #include "base/random.h"
+#include "proto/frame_reader.h"
 #include "proto/frame_writer.h"
-#include "proto/segment.h"
 #include "ring/proactor.h"
 #include "ringtalk_generated.h"
 #include "service/close_reason.h"
+#include "service/door.h"
 #include "service/limits.h"
-#include "service/mail.h"
+#include "service/outgoing.h"
 #include "service/session.h"
 #include "service/stats.h"
 #include "store/store.h"
 
 namespace ringtalk::service {
 
-class Accounts;       // core: register, login, resume, logout
-class Admission;      // core: who may connect, deadlines before login and after an error
-class Conversations;  // chat: send, sync, pull, users, push
-class Heartbeat;      // core: counts missed beats
+class Accounts;   // register, login, resume, logout
+class Admission;  // deadlines before login and after an error, connections by address
+class Chat;       // rooms, routes, conversations
+class Drain;      // stopping
 class Node;
-class Outgoing;     // chat: queues, flush, pinned memory
-class Rooms;        // chat
-class Routes;       // chat: home shard of the user: who is where
-class SendBuckets;  // core: rates of Send
-struct PasswordJob;
+class SendBuckets;
+class ShardPort;
 
-// Orders of the main thread, as bits; they need no room in a mailbox.
-namespace orders {
-inline constexpr uint32_t kDrain = 1;
-inline constexpr uint32_t kHurry = 2;
-inline constexpr uint32_t kReload = 4;
-}  // namespace orders
+struct ShardOptions {
+  uint32_t slots;  // ProactorOptions::connections
+  uint64_t seed;
+};
 
 class Shard final : public ring::Handler {
  public:
-  Shard(Node& node, uint32_t index, ring::Proactor& proactor, uint64_t seed);
+  Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOptions& options);
   ~Shard() override;
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // ---- the driver (a thread of main, or the simulator)
-
+  // ---- the driver: a thread of main, or the simulator
+  // Before the first turn. Answers the address with the port that was taken.
+  base::Result<ring::Address, ring::Error> listen(const ring::Address& at);
   // One round: completions, mail, replies of the store, flush, timers. Sleeps until `deadline_ns`
   // at most, less when a timer of the shard is due or work is left.
   void turn(uint64_t deadline_ns);
-  // After an order to drain: no listener, no connection, nothing in flight.
-  bool stopped() const noexcept;
+  bool stopping() const noexcept;
+  // Any thread: ordered to drain, and no listener and no connection is left.
+  bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+  // Not while a turn is under way.
+  void snapshot(StatsPart& part);
+  // When no shard takes turns any more, before the first is destroyed: what it holds of others.
+  void release();
   void complete(const ring::Completion& completion) override;
 
-  // ---- any thread
+  // Any thread: mail, replies, orders.
+  Door& door() noexcept { return door_; }
 
-  void order(uint32_t bits) noexcept;
-  void deliver(std::unique_ptr<store::ReplyBatch> batch) noexcept;
-  void deliver(PasswordJob* job) noexcept;
-  void ask(StatsPart* part) noexcept;
-  // From another shard (its index in mail.from). Never blocks; wakes this shard if it sleeps.
-  base::Pushed post(const Mail& mail) noexcept;
-
-  // ---- what parts use
-
+  // ---- what the parts use
   uint32_t index() const noexcept { return index_; }
   Node& node() noexcept { return node_; }
   const Limits& limits() const noexcept { return *limits_; }
-  ring::Proactor& proactor() noexcept { return proactor_; }
   Sessions& sessions() noexcept { return sessions_; }
+  Chat& chat() noexcept { return *chat_; }
+  Outgoing& outgoing() noexcept { return *outgoing_; }
+  SendBuckets& send_buckets() noexcept { return *send_buckets_; }
   base::Random& random() noexcept { return random_; }
   ShardStats& stats() noexcept { return stats_; }
-  // Read once a turn.
+  proto::FrameWriter& frames() noexcept { return frames_; }
+  // Read once a turn, after the wait.
   uint64_t now_ns() const noexcept { return now_ns_; }
   uint64_t wall_ms() const noexcept { return wall_ms_; }
 
-  Accounts& accounts() noexcept { return *accounts_; }
-  Admission& admission() noexcept { return *admission_; }
-  Conversations& conversations() noexcept { return *conversations_; }
-  proto::FrameWriter& frames() noexcept { return frames_; }
-  Outgoing& outgoing() noexcept { return *outgoing_; }
-  Rooms& rooms() noexcept { return *rooms_; }
-  Routes& routes() noexcept { return *routes_; }
-  SendBuckets& send_buckets() noexcept { return *send_buckets_; }
-
-  // Queues a finished frame for one session and marks it dirty. The frame is copied into the
-  // shard's own segment; nothing to do when the session is already ending.
+  // Queues a finished frame for one session; does nothing when the session is already going.
   void reply(uint32_t slot, std::span<const std::byte> frame);
-  // The same with nothing in the body. A request with id 0 wants no answer and gets none.
+  // A request with id 0 wants no answer: it gets no Ok, but is told of errors.
   void reply_ok(uint32_t slot, uint64_t id);
   void reply_error(uint32_t slot, uint64_t id, wire::ErrorCode code, uint32_t retry_after_ms = 0,
                    std::string_view text = {});
+  void reply_busy(uint32_t slot, uint64_t id);
 
-  // Tells why (nothing, Error, Kicked or Goaway, queued last), lets the queue leave, half-closes,
-  // discards input for a while and closes. Does nothing to a session that is already going.
+  // Lets the queue leave, half-closes, discards input for a while and closes. Does nothing to a
+  // session that is already going.
   void end(uint32_t slot, CloseReason reason);
   void end_with_error(uint32_t slot, uint64_t id, wire::ErrorCode code, CloseReason reason,
                       uint32_t retry_after_ms = 0);
   void kick(uint32_t slot, wire::KickReason reason);
   // At once: what is queued is dropped.
   void close(uint32_t slot, CloseReason reason);
+  void stop_listening();
 
-  // Submits for a session and counts the request as in flight until its reply has come; `bytes` is
-  // its frame's size. False: the store's queue is full and the caller answers ServerBusy.
-  [[nodiscard]] bool submit(uint32_t slot, uint64_t id, uint32_t bytes, store::Request&& request);
-
-  // To another shard or to this one (then it is taken within this turn). False: the target's
-  // mailbox is full; what to do then is the sender's policy.
+  // Submits for a session and counts the request as in flight until answered(); `bytes` is its
+  // frame's size, `reply_to` the shard that gets the reply. False: the store's queue is full.
+  [[nodiscard]] bool submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,
+                            store::Request&& request);
+  void answered(uint32_t slot, uint32_t generation, uint32_t bytes);
+  // To any shard, this one too. False: the target's mailbox is full.
   [[nodiscard]] bool mail(uint32_t to, Mail mail);
 
-  // Routes calls it when the session stands in its home shard's list (at once with one shard).
+  // The user of the session is known, and then: it stands in its user's home shard's list.
+  void session_online(uint32_t slot);
   void session_routed(uint32_t slot);
 
  private:
-  friend class Dispatch;
+  // shard.cc: one turn
+  void read_clock() noexcept;
+  uint64_t sleep_until(uint64_t deadline_ns) noexcept;
+  bool work_left() const noexcept;
+  void take_orders();
+  void take_mail();
+  void take_replies();
+  void take(store::Reply& reply);
+  void take_passwords();
+  void take_questions();
+  void run_timers();
+  void sweep_heartbeats();
+  void end_lost_sessions();
+  OutgoingLimits outgoing_limits() const;
+
+  // shard_sessions.cc: from accept to close
+  void opened(ring::ConnectionId connection, const ring::Address& peer);
+  void received(const ring::Completion& completion);
+  void discard(uint32_t slot, size_t bytes);
+  void input_ended(uint32_t slot, ring::Error error);
+  bool may_read(uint32_t slot);
+  void pause(uint32_t slot);
+  void resume_if_free(uint32_t slot);
+  void resume_for_budget();
+  void sent(uint32_t slot, ring::Error error);
+  void half_close_if_flushed(uint32_t slot);
+  void half_closed(uint32_t slot);
+  void leave_parts(uint32_t slot);
+  void closed(uint32_t slot);
+
+  // dispatch.cc: one frame, one answer of the store
+  bool frame(uint32_t slot, std::span<const std::byte> bytes);
+  void dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes);
+  void unsupported(uint32_t slot, uint64_t id);
+  bool greeted(uint32_t slot, uint64_t id);
+  bool online(uint32_t slot, uint64_t id);
+  void hello(uint32_t slot, uint64_t id, const wire::Hello& hello);
+  void heartbeat(uint32_t slot, uint64_t id);
+  void echo(uint32_t slot, uint64_t id, const wire::Echo& echo);
+  void question(uint32_t slot, uint64_t id);
+  void take_own(store::Reply& reply);
+
   Node& node_;
   const uint32_t index_;
   ring::Proactor& proactor_;
-  const Limits* limits_;
+  std::shared_ptr<const Limits> limits_;
   base::Random random_;
   Sessions sessions_;
   ShardStats stats_;
   uint64_t now_ns_ = 0;
   uint64_t wall_ms_ = 0;
+  bool clock_read_ = false;  // in this turn
+  proto::FrameReader reader_;
   proto::FrameWriter frames_;
+  std::unique_ptr<ShardPort> port_;
+  std::unique_ptr<Chat> chat_;
   std::unique_ptr<Outgoing> outgoing_;
-  std::unique_ptr<Rooms> rooms_;
-  std::unique_ptr<Routes> routes_;
-  std::unique_ptr<Conversations> conversations_;
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<Admission> admission_;
-  std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<Drain> drain_;
   std::unique_ptr<SendBuckets> send_buckets_;
-  base::Inbox<Mail> mailbox_{kMailboxEntries};
-  base::Handoff<store::ReplyBatch> replies_;
-  base::Handoff<PasswordJob> passwords_;
-  base::Handoff<StatsPart> questions_;
-  std::atomic<uint32_t> orders_{0};
+  std::vector<ring::ListenerId> listeners_;
+  uint32_t online_ = 0;
+  std::atomic<bool> stopped_{false};
+  uint64_t next_sweep_ns_ = 0;
+  uint64_t sessions_numbered_ = 0;
+  std::vector<uint32_t> lost_;                      // slots found by a sweep, not yet ended
+  std::vector<ring::ConnectionId> budget_waiters_;  // paused until partial frames have room
+  Door door_;
 };
 
 }  // namespace ringtalk::service
-
-// What a shard calls on the parts of chat, each in its own header:
-//   Outgoing       push(slot, Range) for answers (never dropped), sent(slot, Error) on a send
-//                  completion, flush(slice), dirty(), idle(slot), queued_bytes(slot),
-//                  session_closed(slot)
-//   Rooms          join, leave, publish (slot, id, const wire::…&); session_closing(slot);
-//                  take(const Mail&)
-//   Routes         open(slot) -> bool; session_closing(slot); kick_user(user, epoch_min, reason);
-//                  take(const Mail&)
-//   Conversations  send, sync, pull, users (slot, id, bytes, const wire::…&);
-//                  take(slot, const store::Ticket&, store::Answer&&); session_closing(slot);
-//                  take(const Mail&)
-// and on all of them uint64_t next_deadline() (0 = none) and tick() when it has passed.

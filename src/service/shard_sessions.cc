@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "service/accounts.h"
 #include "service/admission.h"
+#include "service/chat.h"
 #include "service/drain.h"
 #include "service/node.h"
 #include "service/outgoing.h"
@@ -278,6 +279,7 @@ void Shard::leave_parts(uint32_t slot) {
   if (session.phase != Phase::online) return;
   ASSERT(online_ > 0);
   online_--;
+  chat_->closing(slot);
 }
 
 void Shard::closed(uint32_t slot) {
@@ -285,17 +287,6 @@ void Shard::closed(uint32_t slot) {
   outgoing_->closed(slot);
   sessions_.release(slot);
   if (reason != CloseReason::server_busy) node_.connection_closed();
-}
-
-// ---- OutgoingSink
-
-bool Shard::drop(uint32_t, std::span<const std::byte>) {
-  return false;
-}
-void Shard::drained(uint32_t) {}
-
-void Shard::too_slow(uint32_t slot) {
-  close(slot, CloseReason::slow_reader);
 }
 
 }  // namespace ringtalk::service

@@ -74,14 +74,17 @@ struct ShardStats {
 struct StatsRound;
 
 struct StatsPart {
-  StatsPart* handoff_next = nullptr;
+  StatsPart* handoff_next = nullptr;  // base::Handoff
   StatsRound* round = nullptr;
+  const char* backend = "";
+  std::string rung;
   ShardStats shard;
   ring::ProactorStats proactor;
   proto::FrameReaderStats reader;
 };
 
 struct StatsRound {
+  StatsRound* handoff_next = nullptr;  // base::Handoff
   // Who asked: a session of shard `shard`, or the main thread (kStatsForMain).
   uint32_t shard = 0;
   uint32_t slot = 0;
@@ -91,5 +94,8 @@ struct StatsRound {
   std::vector<StatsPart> parts;
 };
 inline constexpr uint32_t kStatsForMain = UINT32_MAX;
+
+// The whole answer to Stats{}: sums over the shards, and the process's own figures.
+std::string stats_json(const StatsRound& round);
 
 }  // namespace ringtalk::service

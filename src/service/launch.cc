@@ -1,0 +1,202 @@
+#include "service/launch.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/assert.h"
+#include "service/config_text.h"
+
+namespace ringtalk::service {
+namespace {
+
+constexpr uint64_t kProbeRetryMs = 50;
+constexpr uint32_t kReserveMin = 16;
+
+socklen_t fill(const ring::Address& at, sockaddr_storage& storage) {
+  storage = {};
+  if (at.family == ring::Family::v6) {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(at.port);
+    std::memcpy(&v6->sin6_addr, at.bytes.data(), sizeof v6->sin6_addr);
+    return sizeof *v6;
+  }
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+  v4->sin_family = AF_INET;
+  v4->sin_port = htons(at.port);
+  std::memcpy(&v4->sin_addr, at.bytes.data(), sizeof v4->sin_addr);
+  return sizeof *v4;
+}
+
+// 0, or the errno of a bind and listen of our own.
+int try_port(const ring::Address& at) {
+  sockaddr_storage storage;
+  const socklen_t length = fill(at, storage);
+  const int probe = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return errno;
+  const int on = 1;
+  // Connections in TIME_WAIT do not hold a port (socket(7), SO_REUSEADDR); a listener does.
+  ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (at.family == ring::Family::v6) {
+    ::setsockopt(probe, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  int error = 0;
+  if (::bind(probe, reinterpret_cast<sockaddr*>(&storage), length) != 0 ||
+      ::listen(probe, 1) != 0) {
+    error = errno;
+  }
+  ::close(probe);
+  return error;
+}
+
+}  // namespace
+
+std::string with_thousands(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+std::string CapacityPlan::line(const char* backend) const {
+  return with_thousands(connections_max) + " connections on " + std::to_string(shards) +
+         " shards of " + with_thousands(slots) + " slots, " + backend + ", ulimit -n " +
+         with_thousands(descriptors);
+}
+
+base::Result<CapacityPlan, LaunchError> plan_capacity(
+    const Config& config, uint32_t cores, const std::function<uint32_t(uint32_t)>& table,
+    uint64_t descriptors) {
+  CapacityPlan plan{};
+  plan.shards = config.shards == 0 ? cores : config.shards;
+  plan.descriptors = descriptors;
+  const uint32_t slots = table(plan.shards);
+  // The kernel does not deal connections evenly: a tenth is left for the fuller shards.
+  const uint64_t room = uint64_t{plan.shards} * slots * 9 / 10;
+  if (slots <= kReserveMin || config.max_connections > room) {
+    return base::Failure{LaunchError{
+        "--max-connections " + with_thousands(config.max_connections) + " is beyond the " +
+        with_thousands(room) + " that " + std::to_string(plan.shards) +
+        " shards can hold here (ulimit -n " + with_thousands(descriptors) +
+        "); lower it, raise ulimit -n, or give more --shards"}};
+  }
+  plan.connections_max = config.max_connections == 0 ? room : config.max_connections;
+  const uint64_t reserve = std::max<uint64_t>(kReserveMin, plan.connections_max / 100);
+  plan.slots = static_cast<uint32_t>(std::min<uint64_t>(slots, plan.connections_max + reserve));
+  return plan;
+}
+
+std::vector<ring::Address> listen_addresses(const Config& config) {
+  std::vector<ring::Address> addresses;
+  for (const std::string& text : config.listen) {
+    auto address = ring::Address::parse(text);
+    ASSERT(address.has_value());  // the key's own check
+    if (!config.port.empty()) address->port = static_cast<uint16_t>(*parse_number(config.port));
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms) {
+  for (uint64_t waited_ms = 0;; waited_ms += kProbeRetryMs) {
+    const int error = try_port(at);
+    if (error == 0) return base::Done{};
+    if (error == EADDRINUSE && waited_ms < wait_ms) {
+      ::poll(nullptr, 0, static_cast<int>(kProbeRetryMs));
+      continue;
+    }
+    if (error == EADDRINUSE) {
+      return base::Failure{LaunchError{at.text() +
+                                       " is in use by another program; stop that one, give "
+                                       "another port with -p, or share it with --share-port"}};
+    }
+    return base::Failure{LaunchError{"cannot listen on " + at.text() + ": " + std::strerror(error) +
+                                     "; give another --listen ADDR:PORT"}};
+  }
+}
+
+base::Status<LaunchError> write_by_rename(const std::string& path, const std::string& content) {
+  const std::string fresh = path + ".new";
+  const int out = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  bool good = out >= 0;
+  for (size_t at = 0; good && at < content.size();) {
+    const ssize_t written = ::write(out, content.data() + at, content.size() - at);
+    good = written > 0;
+    if (good) at += static_cast<size_t>(written);
+  }
+  if (good) good = ::rename(fresh.c_str(), path.c_str()) == 0;
+  const int error = errno;
+  if (out >= 0) ::close(out);
+  if (good) return base::Done{};
+  return base::Failure{LaunchError{"cannot write " + path + ": " + std::strerror(error) +
+                                   "; give a path in a directory that this user can write"}};
+}
+
+std::string ports_json(const ring::Address& client, const char* backend, uint32_t shards) {
+  const std::string text = client.text();
+  std::string host = text.substr(0, text.rfind(':'));
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return "{\"pid\": " + std::to_string(::getpid()) + ", \"client\": {\"host\": \"" + host +
+         "\", \"port\": " + std::to_string(client.port) + "}, \"backend\": \"" + backend +
+         "\", \"shards\": " + std::to_string(shards) + "}\n";
+}
+
+// ---- background
+
+Daemon::~Daemon() {
+  if (parent_ >= 0) ::close(parent_);
+}
+
+base::Status<LaunchError> Daemon::enter() {
+  ASSERT(parent_ < 0);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) {
+    return base::Failure{LaunchError{std::string("cannot go to the background: ") +
+                                     std::strerror(errno) + "; start without -d"}};
+  }
+  const pid_t child = ::fork();
+  if (child < 0) {
+    return base::Failure{LaunchError{std::string("cannot go to the background: ") +
+                                     std::strerror(errno) + "; start without -d"}};
+  }
+  if (child > 0) {
+    ::close(ends[1]);
+    char ready = 0;
+    if (::read(ends[0], &ready, 1) == 1) ::_exit(0);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  }
+  ::close(ends[0]);
+  ::setsid();
+  parent_ = ends[1];
+  return base::Done{};
+}
+
+void Daemon::ready(const std::string& log_file) {
+  if (parent_ < 0) return;
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  int out = null;
+  if (!log_file.empty()) {
+    const int file = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (file >= 0) out = file;
+  }
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(out, STDOUT_FILENO);
+  ::dup2(out, STDERR_FILENO);
+  const char done = 1;
+  const ssize_t told = ::write(parent_, &done, 1);
+  static_cast<void>(told);  // a parent that has gone needs no answer
+  ::close(parent_);
+  parent_ = -1;
+}
+
+}  // namespace ringtalk::service
