@@ -71,7 +71,6 @@ void Sends::send(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Send& s
   append.reply_to = send.reply_to();
   append.body.assign(reinterpret_cast<const char*>(body.data()), body.size());
   append.load_user = session.has(session_flags::kLoad);
-  append.era = era_;
   if (!port_.submit(slot, id, bytes, port_.home_of_user(conversation.a), std::move(append))) {
     fail(wire::ErrorCode::ServerBusy, static_cast<uint32_t>(port_.limits().busy_retry_ms));
   }
@@ -112,8 +111,6 @@ void Sends::send_failed(const Mail& mail, const proto::Range& range) {
   SendFailure failure;
   std::memcpy(&failure, range.data(), sizeof failure);
   const auto error = static_cast<store::StoreError>(failure.error);
-  // Also without the session: whatever this shard submits from here on is a new try.
-  if (error == store::StoreError::unavailable) era_++;
   const Session* session = port_.sessions().find(mail.slot, mail.generation);
   if (session == nullptr) return;
   if (session->phase == Phase::online) {

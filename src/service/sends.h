@@ -54,7 +54,6 @@ class Sends {
 
   Port& port_;
   Postbox& postbox_;
-  uint32_t era_ = 1;  // raised when a send of this shard has failed in the store
   std::map<Key, Hold> holds_;
   std::map<std::pair<proto::ConversationId, PushSide>, proto::Seq> marks_;
 };

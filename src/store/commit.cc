@@ -72,14 +72,10 @@ void Commit::prepare() {
     }
     const auto* append = std::get_if<Append>(&request);
     if (append == nullptr) continue;
-    const auto era = failed_eras_.find(batch_[i].ticket.origin);
-    if (append->era != 0 && era != failed_eras_.end()) {
-      if (era->second == append->era) {
-        answers_[i] = failed(request, StoreError::unavailable);
-        items_[i].decided = true;
-        continue;
-      }
-      failed_eras_.erase(era);
+    if (holds_.holds_back(*append, clock_.now_ns())) {
+      answers_[i] = failed(request, StoreError::unavailable);
+      items_[i].decided = true;
+      continue;
     }
     items_[i].hash = body_hash(append->conversation, append->kind, append->reply_to, append->body);
   }
@@ -367,12 +363,11 @@ void Commit::answer_committed() {
 }
 
 void Commit::answer_away() {
-  for (size_t i = 0; i < batch_.size(); i++) {
+  for (size_t i = batch_.size(); i-- > 0;) {
     if (items_[i].decided) continue;
     answers_[i] = failed(batch_[i].request, StoreError::unavailable);
-    if (const auto* append = std::get_if<Append>(&batch_[i].request)) {
-      failed_eras_[batch_[i].ticket.origin] = append->era;
-    }
+    const auto* append = std::get_if<Append>(&batch_[i].request);
+    if (append != nullptr) holds_.failed(*append, clock_.now_ns());
   }
 }
 

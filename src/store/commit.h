@@ -4,8 +4,7 @@
 // then are there answers to deliver. Messages come first, then the account writes. Ownership: the
 // connection outlives the Commit. Thread rule: one thread. Invariants: no answer says "done" before
 // the commit is durable; a conversation's seqs have no hole; a bad row fails alone; after an
-// unknown outcome the batch runs again and finds its own rows; after an append failed as
-// unavailable, appends of the same shard and era fail too.
+// unknown outcome the batch runs again and finds its own rows.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "store/body_hash.h"
+#include "store/holds.h"
 #include "store/sql.h"
 #include "store/work.h"
 
@@ -101,8 +101,8 @@ class Commit {
   std::vector<Item> items_;
   std::unordered_map<SessionKey, Session, SessionHash> sessions_;
   std::unordered_map<proto::ConversationId, Conversation, proto::ConversationHash> conversations_;
-  std::vector<proto::ConversationId> order_;            // sorted: the order of locks
-  std::unordered_map<uint32_t, uint32_t> failed_eras_;  // by shard: fails until the shard's next
+  std::vector<proto::ConversationId> order_;  // sorted: the order of locks
+  Holds holds_;
 };
 
 }  // namespace ringtalk::store

@@ -65,10 +65,6 @@ struct Append {
   proto::Seq reply_to;
   std::string body;
   bool load_user = false;  // make the sender's row at the first write
-  // The shard raises its era when it sees an append fail as unavailable. Until then the store fails
-  // every append of that origin and era likewise, so that nothing overtakes what is sent again. 0:
-  // no such care is taken.
-  uint32_t era = 0;
 };
 struct Known {
   proto::ConversationId conversation;

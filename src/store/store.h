@@ -7,7 +7,8 @@
 // submit from any shard; deliver is called on the store's own threads and must not block.
 // Invariants: Sent is answered only after the durable commit; per conversation, replies to appends
 // come in seq order; a batch never fails whole for one bad row; every accepted ticket is answered
-// once, also when the store stops (StoreError::unavailable).
+// once, also when the store stops; after an append failed as unavailable, later ones of that
+// session to that conversation fail too until it comes again, so that nothing overtakes it.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@
 
 #include "proto/limits.h"
 #include "tests/store/messages.h"
-#include "tests/store/scratch_folder.h"
 #include "tests/store/store_under_test.h"
+#include "tests/support/process.h"
 
 namespace ringtalk::store::test {
 namespace {
@@ -25,7 +25,7 @@ class Conformance : public testing::TestWithParam<Maker> {
     return {epoch, 1, 1, session, true};
   }
 
-  ScratchFolder folder_;
+  tests::TemporaryFolder folder_;
   std::unique_ptr<StoreUnderTest> under_test_;
 };
 
@@ -348,13 +348,15 @@ TEST_P(Durability, WhatWasCommittedIsThereAfterAReopen) {
 
 constexpr Maker kSqliteFile{"SqliteFile", make_sqlite_file};
 constexpr Maker kSqliteMemory{"SqliteMemory", make_sqlite_memory};
+constexpr Maker kSimulated{"Simulated", make_simulated};
 
 std::string name_of(const testing::TestParamInfo<Maker>& one) {
   return one.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, Conformance, testing::Values(kSqliteFile, kSqliteMemory), name_of);
-INSTANTIATE_TEST_SUITE_P(Stores, Durability, testing::Values(kSqliteFile), name_of);
+INSTANTIATE_TEST_SUITE_P(Stores, Conformance,
+                         testing::Values(kSqliteFile, kSqliteMemory, kSimulated), name_of);
+INSTANTIATE_TEST_SUITE_P(Stores, Durability, testing::Values(kSqliteFile, kSimulated), name_of);
 
 }  // namespace
 }  // namespace ringtalk::store::test

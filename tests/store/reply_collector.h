@@ -41,6 +41,19 @@ class ReplyCollector final : public ReplySink {
                       [&] { return replies_.size() >= count || !failure_.empty(); });
     return std::exchange(replies_, {});
   }
+  std::vector<Reply> take() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(replies_, {});
+  }
+  std::string failure() {
+    std::lock_guard lock(mutex_);
+    return failure_;
+  }
+  // The next store is another life.
+  void forget_failure() {
+    std::lock_guard lock(mutex_);
+    failure_.clear();
+  }
   std::string wait_failure() {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::minutes(1), [&] { return !failure_.empty(); });

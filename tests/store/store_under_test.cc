@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "store/open_store.h"
 #include "tests/store/reply_collector.h"
+#include "tests/support/simulated_store.h"
 
 namespace ringtalk::store::test {
 namespace {
@@ -32,6 +33,35 @@ class OpenedStoreUnderTest final : public StoreUnderTest {
   base::SystemClock clock_;
   ReplyCollector replies_;
   OpenedStore opened_;
+};
+
+class SimulatedStoreUnderTest final : public StoreUnderTest {
+ public:
+  SimulatedStoreUnderTest() { reopen(); }
+
+  Store& store() override { return *store_; }
+  std::vector<Reply> wait(size_t count) override {
+    while (store_->due_ns() != UINT64_MAX) {
+      if (store_->step()) continue;
+      clock_.advance_ns(store_->due_ns() - clock_.now_ns());
+    }
+    return replies_.wait(count);
+  }
+  void reopen() override {
+    if (store_ != nullptr) store_->stop();
+    tests::StoreFaults faults;
+    faults.race = 0.1;
+    faults.unknown_before = 0.1;
+    faults.unknown_after = 0.1;
+    constexpr uint64_t kSeed = 42;
+    store_ = std::make_unique<tests::SimulatedStore>(disk_, replies_, clock_, kSeed, faults);
+  }
+
+ private:
+  base::ManualClock clock_;
+  ReplyCollector replies_;
+  tests::SimulatedDisk disk_;
+  std::unique_ptr<tests::SimulatedStore> store_;
 };
 
 }  // namespace
@@ -66,6 +96,10 @@ std::unique_ptr<StoreUnderTest> make_sqlite_file(const std::string& folder) {
 
 std::unique_ptr<StoreUnderTest> make_sqlite_memory(const std::string&) {
   return std::make_unique<OpenedStoreUnderTest>(StoreUrl{});
+}
+
+std::unique_ptr<StoreUnderTest> make_simulated(const std::string&) {
+  return std::make_unique<SimulatedStoreUnderTest>();
 }
 
 }  // namespace ringtalk::store::test

@@ -50,5 +50,7 @@ struct Maker {
 
 std::unique_ptr<StoreUnderTest> make_sqlite_file(const std::string& folder);
 std::unique_ptr<StoreUnderTest> make_sqlite_memory(const std::string& folder);
+// With races and commits of unknown outcome, which nobody may notice.
+std::unique_ptr<StoreUnderTest> make_simulated(const std::string& folder);
 
 }  // namespace ringtalk::store::test
