@@ -140,6 +140,7 @@ bool Outgoing::push(uint32_t slot, const proto::Range& range, uint32_t frames) {
 
 void Outgoing::fan_out(std::span<const uint32_t> slots, const proto::Range& range, uint32_t frames,
                        uint32_t except, std::vector<uint32_t>& refused) {
+  const base::ThreadCounts before = base::thread_counts();
   for (uint32_t i = 0; i < slots.size(); i++) {
     const uint32_t slot = slots[i];
     if (slot == except) continue;
@@ -149,6 +150,13 @@ void Outgoing::fan_out(std::span<const uint32_t> slots, const proto::Range& rang
       refused.push_back(i);
     }
   }
+  count_since(before);
+}
+
+void Outgoing::count_since(const base::ThreadCounts& before) noexcept {
+  const base::ThreadCounts& now = base::thread_counts();
+  stats_.recipient_copies += now.copies - before.copies;
+  stats_.recipient_allocations += now.allocations - before.allocations;
 }
 
 void Outgoing::mark(uint32_t slot, bool on) {
@@ -168,10 +176,12 @@ uint32_t Outgoing::room_bytes(uint32_t slot) const noexcept {
 
 bool Outgoing::flush(ring::Proactor& proactor) {
   turn_++;
+  const base::ThreadCounts before = base::thread_counts();
   for (uint32_t started = 0; started < limits_.flush_slice; started++) {
     if (sends_in_flight_ >= limits_.sends_in_flight || dirty_.empty()) break;
     start_send(dirty_.pop_front(), proactor);
   }
+  count_since(before);
   return !dirty_.empty() && sends_in_flight_ < limits_.sends_in_flight;
 }
 

@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "base/counts.h"
 #include "base/intrusive_list.h"
 #include "proto/segment.h"
 #include "ring/proactor.h"
@@ -47,6 +48,9 @@ struct OutgoingStats {
   uint64_t dropped = 0;       // frames thrown away by evictions
   uint64_t too_slow = 0;      // sessions given up
   uint64_t queued_bytes = 0;  // gauge
+  // In user space between a frame that lies in a segment and the kernel: 0 is the promise.
+  uint64_t recipient_copies = 0;
+  uint64_t recipient_allocations = 0;
 };
 
 // Hears what a full queue costs. Never called from within fan_out() or push().
@@ -155,6 +159,7 @@ class Outgoing {
 
   bool fits(const SendQueue& queue, uint32_t bytes, uint32_t frames) const noexcept;
   bool enqueue(uint32_t slot, SendQueue& queue, const proto::Range& range, uint32_t frames);
+  void count_since(const base::ThreadCounts& before) noexcept;
   void start_send(uint32_t slot, ring::Proactor& proactor);
   void pop_range(SendQueue& queue);
   void drop_waiting(SendQueue& queue, std::vector<proto::Range>* kept);

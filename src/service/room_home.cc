@@ -62,6 +62,8 @@ void RoomHome::join(const Mail& mail) {
     word |= bit;
     if (room->shard_count++ == 0) port_.relay().subscribe_room(id);
   }
+  // What the shard has missed so far concerns its older members alone.
+  say_missed(*room, shard, Need::must);
   heads_.assign(1, wire::RoomHead(origin_, room->n));
   heads_.insert(heads_.end(), room->others.begin(), room->others.end());
   const proto::Range joined =
@@ -99,6 +101,7 @@ void RoomHome::publish(const Mail& mail, const proto::Range& range) {
                                                    proto::bytes_of(publish->body()));
     const Except except{mail.from, mail.slot, mail.generation};
     add(*room, writer_.append(bytes), publish->echo() ? Except{} : except);
+    room->burst_n = room->n;
     port_.stats().room_published++;
   }
   if (frame->head()->id() != 0) {
@@ -181,26 +184,34 @@ void RoomHome::send_burst(Room& room) {
   }
   port_.outgoing().uses().release(room.burst);
   room.burst_frames = 0;
+  room.burst_n = 0;
 }
 
-void RoomHome::send_burst_to(Room& room, uint32_t shard, Mail mail) {
+// Tells a shard what its full mailbox has cost it. False: it is still full.
+bool RoomHome::say_missed(Room& room, uint32_t shard, Need need) {
   const auto missed = std::find_if(room.missed.begin(), room.missed.end(),
                                    [shard](const Missed& entry) { return entry.shard == shard; });
-  if (missed != room.missed.end()) {
-    const Mail gap{
-        .kind = MailKind::room_gap, .number = missed->count, .a = room.id, .b = missed->n};
-    if (!postbox_.post(shard, gap, Need::droppable)) {
-      missed->count += room.burst_frames;
-      missed->n = room.n;
-      shards_missed_++;
-      return;
-    }
-    room.missed.erase(missed);
+  if (missed == room.missed.end()) return true;
+  const Mail gap{.kind = MailKind::room_gap, .number = missed->count, .a = room.id, .b = missed->n};
+  if (!postbox_.post(shard, gap, need)) return false;
+  room.missed.erase(missed);
+  return true;
+}
+
+void RoomHome::send_burst_to(Room& room, uint32_t shard, const Mail& mail) {
+  if (say_missed(room, shard, Need::droppable) && postbox_.post(shard, mail, Need::droppable)) {
+    return;
   }
-  if (!postbox_.post(shard, mail, Need::droppable)) {
-    room.missed.push_back({shard, room.burst_frames, room.n});
-    shards_missed_++;
+  shards_missed_++;
+  // Of another node's messages the client sees the numbers jump.
+  if (room.burst_n == 0) return;
+  for (Missed& missed : room.missed) {
+    if (missed.shard != shard) continue;
+    missed.count += room.burst_frames;
+    missed.n = room.burst_n;
+    return;
   }
+  room.missed.push_back({shard, room.burst_frames, room.burst_n});
 }
 
 void RoomHome::relay_burst(const Room& room) {

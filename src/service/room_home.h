@@ -60,6 +60,7 @@ class RoomHome {
     std::array<uint64_t, kShardsMax / 64> shards{};
     uint32_t shard_count = 0;
     uint32_t burst_frames = 0;
+    uint64_t burst_n = 0;  // of its last message; 0: it is another node's
     proto::Range burst{};  // held while burst_frames > 0
     Except except{};
     bool listed = false;                 // in bursts_
@@ -72,7 +73,8 @@ class RoomHome {
   void remove(Room& room);
   void add(Room& room, const proto::Range& frame, const Except& except);
   void send_burst(Room& room);
-  void send_burst_to(Room& room, uint32_t shard, Mail mail);
+  bool say_missed(Room& room, uint32_t shard, Need need);
+  void send_burst_to(Room& room, uint32_t shard, const Mail& mail);
   void relay_burst(const Room& room);
 
   Port& port_;

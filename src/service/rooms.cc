@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/counts.h"
 #include "proto/limits.h"
 
 namespace ringtalk::service {
 
 namespace {
+
+// Joins of one room that one session may have under way.
+constexpr uint16_t kJoinsMax = 256;
 
 // The last message of a burst of our own frames.
 const wire::RoomMessage& last_of(const proto::Range& burst) {
@@ -65,7 +67,7 @@ void Rooms::join(uint32_t slot, uint64_t id, proto::RoomId room_id) {
     return;
   }
   Session& session = port_.sessions()[slot];
-  const uint32_t known = find(slot, room_id);
+  uint32_t known = find(slot, room_id);
   if (known == kNone) {
     if (session.rooms >= port_.limits().rooms_per_session) {
       port_.reply_error(slot, id, wire::ErrorCode::TooManyRequests, 0);
@@ -84,16 +86,32 @@ void Rooms::join(uint32_t slot, uint64_t id, proto::RoomId room_id) {
         .room = static_cast<uint32_t>(&room - rooms_.data()), .slot = slot, .next = first_[slot]};
     first_[slot] = at;
     session.rooms++;
+    known = at;
   } else if (memberships_[known].leaving) {
     memberships_[known].leaving = false;
     port_.reply_ok(slot, memberships_[known].leave_id);
   }
+  // Counted first: a home that is this very shard answers from within the post.
+  memberships_[known].joins++;
   room_of(room_id).joins_under_way++;
-  postbox_.post(port_.home_of_room(room_id), {.kind = MailKind::room_join,
-                                              .slot = slot,
-                                              .generation = session.generation,
-                                              .a = room_id,
-                                              .b = id});
+  const bool sent =
+      memberships_[known].joins <= kJoinsMax && postbox_.post(port_.home_of_room(room_id),
+                                                              {.kind = MailKind::room_join,
+                                                               .slot = slot,
+                                                               .generation = session.generation,
+                                                               .a = room_id,
+                                                               .b = id},
+                                                              Need::droppable);
+  if (sent) return;
+  memberships_[known].joins--;
+  room_of(room_id).joins_under_way--;
+  port_.reply_error(slot, id, wire::ErrorCode::ServerBusy,
+                    static_cast<uint32_t>(port_.limits().busy_retry_ms));
+  known = find(slot, room_id);
+  if (known != kNone && memberships_[known].joins == 0 && !memberships_[known].joined) {
+    unlink(slot, known);
+    remove(known);
+  }
 }
 
 void Rooms::joined(const Mail& mail, const proto::Range& frame) {
@@ -114,7 +132,10 @@ void Rooms::joined(const Mail& mail, const proto::Range& frame) {
     return;
   }
   Membership& membership = memberships_[at];
+  ASSERT(membership.joins > 0);
+  membership.joins--;
   if (membership.leaving) {
+    if (membership.joins > 0) return;
     const uint64_t leave_id = membership.leave_id;
     unlink(mail.slot, at);
     remove(at);
@@ -137,8 +158,8 @@ void Rooms::leave(uint32_t slot, uint64_t id, proto::RoomId room_id) {
     port_.reply_error(slot, id, wire::ErrorCode::NotMember, 0);
     return;
   }
-  if (!memberships_[at].joined) {
-    // Its RoomJoined is still to come, and the answer to this follows it.
+  if (memberships_[at].joins > 0) {
+    // A RoomJoined is still to come, and the answer to this follows it.
     memberships_[at].leaving = true;
     memberships_[at].leave_id = id;
     return;
@@ -231,13 +252,8 @@ void Rooms::messages(const Mail& mail, const proto::Range& burst) {
     except = mail.slot;
   }
   refused_.clear();
-  const base::ThreadCounts before = base::thread_counts();
   port_.outgoing().fan_out(room.slots, burst, frames, except, refused_);
-  const base::ThreadCounts& after = base::thread_counts();
-  ShardStats& stats = port_.stats();
-  stats.recipient_copies += after.copies - before.copies;
-  stats.recipient_allocations += after.allocations - before.allocations;
-  stats.room_deliveries += (room.slots.size() - refused_.size()) * frames;
+  port_.stats().room_deliveries += (room.slots.size() - refused_.size()) * frames;
   if (except != base::kNoSlot) miss_own(room, except, burst);
   if (!refused_.empty()) look_at_refused(room, burst, frames);
 }

@@ -60,7 +60,8 @@ class Rooms {
     uint32_t next = kNone;  // of the same session
     uint32_t gaps = kNone;
     bool joined = false;
-    bool leaving = false;  // it left before it had joined
+    bool leaving = false;  // it left before the answers to its joins had come
+    uint16_t joins = 0;    // under way
     uint64_t leave_id = 0;
   };
   // What a member has not been given, by origin.

@@ -159,6 +159,48 @@ TEST_F(OutgoingTest, FanOutGivesEverybodyTheSameBytesWithoutACopy) {
   for (const auto& [slot, bytes] : got) EXPECT_EQ(bytes, frame_of('a'));
 }
 
+// P11: from a frame in its segment to the kernel, nothing is copied or allocated for a recipient,
+// and the counters are able to see it if something is.
+struct CountedProactor final : RecordingProactor {
+  explicit CountedProactor(bool planted_here) : planted(planted_here) { slots.reserve(1'000); }
+  void send(ring::ConnectionId connection, std::span<const iovec> vectors) override {
+    slots.push_back(connection.slot);
+    if (!planted) return;
+    char to[24];
+    base::counted_copy(to, vectors[0].iov_base, sizeof to);
+    delete new std::string(100, to[4]);
+  }
+  const bool planted;
+  std::vector<uint32_t> slots;
+};
+
+TEST(OutgoingCounts, NoneForARecipientAndPlantedOnesAreSeen) {
+  proto::SegmentDepot depot;
+  Sink sink;
+  Outgoing outgoing(1'000, {.flush_slice = 1'000}, depot, sink);
+  std::vector<uint32_t> slots;
+  for (uint32_t slot = 0; slot < 1'000; slot++) {
+    outgoing.open({slot, slot + 1});
+    slots.push_back(slot);
+  }
+  std::vector<uint32_t> refused;
+  const auto round = [&](bool planted) {
+    CountedProactor proactor(planted);
+    outgoing.fan_out(slots, outgoing.append(bytes_of(frame_of('a'))), 1, base::kNoSlot, refused);
+    outgoing.flush(proactor);
+    EXPECT_EQ(proactor.slots.size(), slots.size());
+    for (const uint32_t slot : proactor.slots) outgoing.sent(slot, true);
+  };
+  round(false);  // the first touch of the shard's tables
+  const OutgoingStats before = outgoing.stats();
+  for (int i = 0; i < 100; i++) round(false);
+  EXPECT_EQ(outgoing.stats().recipient_copies, before.recipient_copies);
+  EXPECT_EQ(outgoing.stats().recipient_allocations, before.recipient_allocations);
+  round(true);
+  EXPECT_EQ(outgoing.stats().recipient_copies - before.recipient_copies, 1'000u);
+  EXPECT_EQ(outgoing.stats().recipient_allocations - before.recipient_allocations, 2'000u);
+}
+
 TEST_F(OutgoingTest, MarkedAndDiscardedSessionsAreRefused) {
   open_all(3);
   outgoing_->mark(1, true);

@@ -14,7 +14,7 @@
 
 namespace ringtalk::service {
 
-class RecordingProactor final : public ring::Proactor {
+class RecordingProactor : public ring::Proactor {
  public:
   struct Send {
     uint32_t slot;

@@ -1,0 +1,431 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "chat_world.h"
+
+namespace ringtalk::service {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+proto::Bytes body_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+void join(ChatWorld& world, Who who, proto::RoomId room, uint64_t id = 1) {
+  world.request(who, [&](auto& writer) { return writer.room_join(id, room); });
+}
+void leave(ChatWorld& world, Who who, proto::RoomId room, uint64_t id = 2) {
+  world.request(who, [&](auto& writer) { return writer.room_leave(id, room); });
+}
+void publish(ChatWorld& world, Who who, proto::RoomId room, const std::string& text,
+             bool echo = true, uint64_t id = 0) {
+  world.request(who,
+                [&](auto& writer) { return writer.room_publish(id, room, body_of(text), echo); });
+}
+
+TEST(Rooms, EveryMemberGetsEveryMessageAndTheHeadItJoinedAt) {
+  ChatWorld world({.shards = 3});
+  const Who one = world.login(0, 1);
+  const Who two = world.login(1, 2);
+  const Who three = world.login(2, 3);
+  join(world, one, 7);
+  EXPECT_EQ(world.got(one), Texts{"#1 joined 7 9:0"});
+  publish(world, one, 7, "alone", true, 5);
+  EXPECT_EQ(world.got(one), (Texts{"#5 ok", "room 7 9:1 1 alone"}));
+  join(world, two, 7);
+  join(world, three, 7);
+  EXPECT_EQ(world.got(two), Texts{"#1 joined 7 9:1"});
+  EXPECT_EQ(world.got(three), Texts{"#1 joined 7 9:1"});
+  publish(world, three, 7, "hello");
+  for (const Who who : {one, two, three}) {
+    EXPECT_EQ(world.got(who), Texts{"room 7 9:2 3 hello"});
+  }
+}
+
+TEST(Rooms, BurstReachesEachShardAsOneMailAndEachMemberAsOneSend) {
+  ChatWorld world({.shards = 2});
+  const Who publisher = world.login(0, 1);
+  const Who member = world.login(1, 2);
+  join(world, publisher, 4);  // at home in shard 0
+  join(world, member, 4);
+  world.got(publisher);
+  world.got(member);
+  const uint64_t before = world.at(member).proactor.started();
+  Texts expected;
+  for (int i = 1; i <= 16; i++) {
+    publish(world, publisher, 4, "x");
+    expected.push_back("room 4 9:" + std::to_string(i) + " 1 x");
+  }
+  EXPECT_EQ(world.got(member), expected);
+  EXPECT_EQ(world.got(publisher), expected);
+  EXPECT_EQ(world.at(member).proactor.started() - before, 1u);
+}
+
+TEST(Rooms, WithoutEchoThePublisherIsToldThatNothingIsMissing) {
+  ChatWorld world({.shards = 2});
+  const Who one = world.login(0, 1);
+  const Who two = world.login(1, 2);
+  join(world, one, 5);
+  join(world, two, 5);
+  world.got(one);
+  world.got(two);
+  publish(world, one, 5, "mine", false);
+  publish(world, one, 5, "mine too", false);
+  EXPECT_EQ(world.got(one), Texts{});
+  publish(world, two, 5, "yours", true);
+  EXPECT_EQ(world.got(one), (Texts{"gap 5 9:2 missed 0", "room 5 9:3 2 yours"}));
+  EXPECT_EQ(world.got(two),
+            (Texts{"room 5 9:1 1 mine", "room 5 9:2 1 mine too", "room 5 9:3 2 yours"}));
+}
+
+TEST(Rooms, LeaveEndsIt) {
+  ChatWorld world({.shards = 2});
+  const Who one = world.login(0, 1);
+  const Who two = world.login(1, 2);
+  join(world, one, 5);
+  join(world, two, 5);
+  world.got(one);
+  leave(world, one, 5);
+  EXPECT_EQ(world.got(one), Texts{"#2 ok"});
+  publish(world, two, 5, "gone");
+  EXPECT_EQ(world.got(one), Texts{});
+  leave(world, one, 5, 3);
+  EXPECT_EQ(world.got(one), Texts{"#3 error NotMember"});
+  publish(world, one, 5, "outside", true, 4);
+  EXPECT_EQ(world.got(one), Texts{"#4 error NotMember"});
+}
+
+TEST(Rooms, CloseLeavesEverythingAndTheRoomEnds) {
+  ChatWorld world({.shards = 2});
+  const Who one = world.login(0, 1);
+  for (const proto::RoomId room : {4, 5, 6}) join(world, one, room);
+  world.run();
+  EXPECT_EQ(world.shard(0).chat().rooms() + world.shard(1).chat().rooms(), 3u);
+  world.close(one);
+  world.run();
+  EXPECT_EQ(world.shard(0).chat().rooms() + world.shard(1).chat().rooms(), 0u);
+  std::sort(world.relay.said.begin(), world.relay.said.end());
+  EXPECT_EQ(world.relay.said, (Texts{"+4", "+5", "+6", "-4", "-5", "-6"}));
+}
+
+TEST(Rooms, NumbersNeverGoBackWhenARoomComesBack) {
+  ChatWorld world({});
+  const Who one = world.login(0, 1);
+  join(world, one, 4);
+  publish(world, one, 4, "a");
+  publish(world, one, 4, "b");
+  leave(world, one, 4);
+  world.run();
+  EXPECT_EQ(world.chat(one).rooms(), 0u);
+  world.got(one);
+  join(world, one, 4);
+  EXPECT_EQ(world.got(one), Texts{"#1 joined 4 9:2"});
+}
+
+// A join under way keeps the home's bit of this shard although the last member has left.
+TEST(Rooms, LeaveOfTheLastMemberDoesNotCutOffTheNextOnesJoin) {
+  for (uint64_t seed = 1; seed <= 50; seed++) {
+    ChatWorld world({.shards = 2, .seed = seed});
+    const Who one = world.login(0, 1);
+    const Who two = world.login(0, 2);
+    join(world, one, 5);  // at home in shard 1
+    world.run();
+    join(world, two, 5);
+    leave(world, one, 5);
+    world.got(two);
+    publish(world, two, 5, "still here");
+    EXPECT_EQ(world.got(two), Texts{"room 5 9:1 2 still here"}) << "seed " << seed;
+  }
+}
+
+TEST(Rooms, LeaveBeforeTheJoinIsEffectiveIsAnsweredAfterIt) {
+  ChatWorld world({.shards = 2});
+  const Who one = world.login(0, 1);
+  join(world, one, 5);
+  leave(world, one, 5);
+  EXPECT_EQ(world.got(one), (Texts{"#1 joined 5 9:0", "#2 ok"}));
+  EXPECT_EQ(world.shard(1).chat().rooms(), 0u);
+  join(world, one, 5, 3);
+  leave(world, one, 5, 4);
+  join(world, one, 5, 5);
+  EXPECT_EQ(world.got(one), (Texts{"#4 ok", "#3 joined 5 9:0", "#5 joined 5 9:0"}));
+  publish(world, one, 5, "in");
+  EXPECT_EQ(world.got(one), Texts{"room 5 9:1 1 in"});
+}
+
+TEST(Rooms, JoiningTwiceIsOneMembership) {
+  ChatWorld world({});
+  const Who one = world.login(0, 1);
+  join(world, one, 4, 1);
+  join(world, one, 4, 2);
+  publish(world, one, 4, "once");
+  EXPECT_EQ(world.got(one), (Texts{"#1 joined 4 9:0", "#2 joined 4 9:0", "room 4 9:1 1 once"}));
+}
+
+TEST(Rooms, AsManyAsTheLimitSays) {
+  Limits limits;
+  limits.rooms_per_session = 2;
+  ChatWorld world({.limits = limits});
+  const Who one = world.login(0, 1);
+  join(world, one, 4, 1);
+  join(world, one, 5, 2);
+  join(world, one, 6, 3);
+  join(world, one, 0, 4);
+  EXPECT_EQ(world.got(one), (Texts{"#1 joined 4 9:0", "#2 joined 5 9:0", "#3 error TooManyRequests",
+                                   "#4 error BadRequest"}));
+}
+
+TEST(Rooms, SlowMemberSkipsAndIsToldHowMuch) {
+  ChatWorld world({.outgoing = {.session_frames = 3}});
+  const Who fast = world.login(0, 1);
+  const Who slow = world.login(0, 2);
+  join(world, fast, 4);
+  join(world, slow, 4);
+  world.got(fast);
+  world.got(slow);
+  world.stop_reading(slow);
+  for (int i = 1; i <= 10; i++) {
+    publish(world, fast, 4, std::to_string(i));
+    world.run();
+  }
+  EXPECT_EQ(world.got(fast).size(), 10u);
+  world.stop_reading(slow, false);
+  EXPECT_EQ(world.got(slow), (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2", "room 4 9:3 1 3"}));
+  publish(world, fast, 4, "11");
+  EXPECT_EQ(world.got(slow), (Texts{"gap 4 9:10 missed 7", "room 4 9:11 1 11"}));
+  publish(world, fast, 4, "12");
+  EXPECT_EQ(world.got(slow), Texts{"room 4 9:12 1 12"});
+  EXPECT_EQ(world.at(slow).stats().room_skipped, 7u);
+  EXPECT_EQ(world.at(slow).stats().room_gaps, 1u);
+}
+
+TEST(Rooms, GapOfOneRoomDoesNotHoldAnotherRoomsMessagesBack) {
+  ChatWorld world({.outgoing = {.session_frames = 2}});
+  const Who fast = world.login(0, 1);
+  const Who slow = world.login(0, 2);
+  for (const Who who : {fast, slow}) {
+    join(world, who, 4);
+    join(world, who, 5);
+    world.got(who);
+  }
+  world.stop_reading(slow);
+  for (int i = 1; i <= 3; i++) {
+    publish(world, fast, 4, "a");
+    world.run();
+  }
+  world.stop_reading(slow, false);
+  world.got(slow);
+  publish(world, fast, 5, "b");
+  EXPECT_EQ(world.got(slow), Texts{"room 5 9:1 1 b"});
+  publish(world, fast, 4, "c");
+  EXPECT_EQ(world.got(slow), (Texts{"gap 4 9:3 missed 1", "room 4 9:4 1 c"}));
+}
+
+TEST(Rooms, QueuedMessagesThatPinTooMuchBecomeAGap) {
+  ChatWorld world({.outgoing = {.session_bytes = 1 << 20, .pinned_bytes = 256 * 1024}});
+  const Who fast = world.login(0, 1);
+  const Who slow = world.login(0, 2);
+  join(world, fast, 4);
+  join(world, slow, 4);
+  world.got(fast);
+  world.got(slow);
+  world.stop_reading(slow);
+  const std::string big(16'000, 'x');
+  for (int i = 1; i <= 40; i++) {
+    publish(world, fast, 4, big);
+    EXPECT_EQ(world.got(fast).size(), 1u);
+    EXPECT_LE(world.at(slow).outgoing().pinned_bytes(), 320u * 1024);
+  }
+  world.stop_reading(slow, false);
+  auto got = world.got(slow);
+  ASSERT_FALSE(got.empty());
+  publish(world, fast, 4, "last");
+  const auto rest = world.got(slow);
+  got.insert(got.end(), rest.begin(), rest.end());
+  // However it came: numbers advance by one, or a gap says by how many.
+  uint64_t n = 0;
+  for (const std::string& text : got) {
+    unsigned long long at = 0;
+    unsigned long long missed = 0;
+    if (sscanf(text.c_str(), "gap 4 9:%llu missed %llu", &at, &missed) == 2) {
+      EXPECT_EQ(n + missed, at);
+      n = at;
+    } else {
+      ASSERT_EQ(sscanf(text.c_str(), "room 4 9:%llu", &at), 1);
+      EXPECT_EQ(at, ++n);
+    }
+  }
+  EXPECT_EQ(n, 41u);
+  EXPECT_GT(world.at(slow).outgoing().stats().evictions, 0u);
+}
+
+TEST(Rooms, ShardWhoseMailboxIsFullIsToldWhatItMissed) {
+  Limits limits;
+  limits.mail_overflow = 0;
+  ChatWorld world({.shards = 2, .mailbox = 2, .limits = limits});
+  const Who publisher = world.login(0, 1);
+  const Who member = world.login(1, 2);
+  join(world, publisher, 4);
+  join(world, member, 4);
+  world.got(publisher);
+  world.got(member);
+  for (int i = 1; i <= 6; i++) {
+    publish(world, publisher, 4, std::to_string(i));
+    world.chat(publisher).flush();  // without a mail being taken
+  }
+  EXPECT_EQ(world.got(member), (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2"}));
+  EXPECT_EQ(world.got(publisher).size(), 6u);
+  publish(world, publisher, 4, "7");
+  EXPECT_EQ(world.got(member), (Texts{"gap 4 9:6 missed 4", "room 4 9:7 1 7"}));
+}
+
+TEST(Rooms, FullMailboxKeepsOrderInTheOverflow) {
+  ChatWorld world({.shards = 2, .mailbox = 2});
+  const Who publisher = world.login(0, 1);
+  const Who member = world.login(1, 2);
+  join(world, publisher, 4);
+  join(world, member, 4);
+  world.got(publisher);
+  world.got(member);
+  Texts expected;
+  for (int i = 1; i <= 20; i++) {
+    publish(world, publisher, 4, "x");
+    world.chat(publisher).flush();
+    expected.push_back("room 4 9:" + std::to_string(i) + " 1 x");
+  }
+  EXPECT_EQ(world.got(member), expected);
+}
+
+TEST(Rooms, OtherNodesGetEachMessageOnceAndTheirsComeIn) {
+  ChatWorld world({.shards = 2});
+  const Who one = world.login(0, 1);
+  join(world, one, 5);
+  world.got(one);
+  world.relay.said.clear();
+  publish(world, one, 5, "out");
+  publish(world, one, 5, "again");
+  EXPECT_EQ(world.got(one).size(), 2u);
+  EXPECT_EQ(world.relay.said, (Texts{"room 5 9:1 1 out", "room 5 9:2 1 again"}));
+  // What the relay brings goes to the room's home; repeated and old ones are left out.
+  proto::SegmentDepot depot;
+  proto::SegmentWriter relayed(depot);
+  proto::FrameWriter writer;
+  const auto bring = [&](uint64_t origin, uint64_t n) {
+    Mail mail{.kind = MailKind::room_relayed};
+    const auto range = relayed.append(writer.room_message(5, origin, n, 77, body_of("in")));
+    proto::share(range);
+    put_range(mail, range);
+    world.shard(1).chat().take(mail);
+  };
+  bring(12, 3);
+  bring(12, 3);
+  bring(12, 2);
+  bring(kOrigin, 9);
+  bring(12, 4);
+  EXPECT_EQ(world.got(one), (Texts{"room 5 12:3 77 in", "room 5 12:4 77 in"}));
+  EXPECT_EQ(world.relay.said.size(), 2u);
+  const Who two = world.login(0, 2);
+  join(world, two, 5);
+  EXPECT_EQ(world.got(two), Texts{"#1 joined 5 9:2 12:4"});
+}
+
+TEST(Rooms, MalformedFrameOfTheRelayIsLeftOut) {
+  ChatWorld world({});
+  const Who one = world.login(0, 1);
+  join(world, one, 5);
+  world.got(one);
+  proto::SegmentDepot depot;
+  proto::SegmentWriter relayed(depot);
+  const std::vector<uint64_t> zeros(8, 0);
+  const auto range = relayed.append(std::as_bytes(std::span(zeros)));
+  proto::share(range);
+  Mail mail{.kind = MailKind::room_relayed};
+  put_range(mail, range);
+  world.shard(0).chat().take(mail);
+  EXPECT_EQ(world.got(one), Texts{});
+}
+
+// Sessions come, go, join, leave, publish and stop reading on several shards: each member sees
+// numbers that advance by one or a gap that says by how many, starting at the head it was told.
+TEST(RoomsProperty, NumbersAdvanceByOneOrAGapSaysWhy) {
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    base::Random random(seed);
+    Limits limits;
+    limits.mail_overflow = static_cast<uint32_t>(random.below(3) * 8);
+    ChatWorld world({.shards = static_cast<uint32_t>(1 + random.below(4)),
+                     .seed = seed,
+                     .mailbox = 4 + random.below(30),
+                     .limits = limits,
+                     .outgoing = {.session_frames = static_cast<uint32_t>(4 + random.below(40))}});
+    struct Member {
+      Who who;
+      std::map<uint64_t, uint64_t> heads;  // room -> n
+    };
+    std::vector<Member> members;
+    const auto check = [&](Member& member) {
+      for (const std::string& text : world.got(member.who)) {
+        unsigned long long room = 0;
+        unsigned long long n = 0;
+        unsigned long long missed = 0;
+        if (sscanf(text.c_str(), "#1 joined %llu 9:%llu", &room, &n) == 2) {
+          if (!member.heads.contains(room)) member.heads[room] = n;
+        } else if (sscanf(text.c_str(), "gap %llu 9:%llu missed %llu", &room, &n, &missed) == 3) {
+          if (!member.heads.contains(room)) continue;
+          EXPECT_GE(n, member.heads[room] + missed);
+          member.heads[room] = n;
+        } else if (sscanf(text.c_str(), "room %llu 9:%llu", &room, &n) == 2) {
+          if (!member.heads.contains(room)) continue;
+          EXPECT_EQ(n, member.heads[room] + 1) << text;
+          member.heads[room] = n;
+        } else if (sscanf(text.c_str(), "#%llu ok", &room) == 1) {
+          member.heads.erase(room - 100);  // of a leave
+        } else {
+          EXPECT_TRUE(text.find("error") != std::string::npos) << text;
+        }
+      }
+    };
+    for (int step = 0; step < 400; step++) {
+      const auto what = random.below(12);
+      if (members.size() < 6 || (what == 0 && members.size() < 20)) {
+        members.push_back({world.login(static_cast<uint32_t>(random.below(world.options.shards)),
+                                       1 + random.below(100)),
+                           {}});
+        continue;
+      }
+      Member& member = members[random.below(members.size())];
+      const proto::RoomId room = 1 + random.below(3);
+      if (what == 1) {
+        check(member);
+        world.close(member.who);
+        std::swap(member, members.back());
+        members.pop_back();
+      } else if (what <= 4) {
+        join(world, member.who, room);
+      } else if (what == 5) {
+        leave(world, member.who, room, 100 + room);
+      } else if (what <= 9) {
+        publish(world, member.who, room, "x");
+        if (random.chance(0.5)) world.chat(member.who).flush();
+        if (random.chance(0.3)) world.step();
+      } else if (what == 10) {
+        world.stop_reading(member.who, random.chance(0.5));
+      } else {
+        world.run();
+      }
+    }
+    for (Member& member : members) world.stop_reading(member.who, false);
+    world.run();
+    for (Member& member : members) check(member);
+    ASSERT_FALSE(::testing::Test::HasFailure());
+  }
+}
+
+}  // namespace
+}  // namespace ringtalk::service
