@@ -1,0 +1,72 @@
+#include "ring/backend.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "child_process.h"
+#include "ring/proactor.h"
+
+namespace ringtalk::ring {
+
+TEST(Backend, AutomaticTakesOneThatRunsHere) {
+  const auto choice = choose_backend(Backend::automatic, "");
+  ASSERT_TRUE(choice.ok());
+  EXPECT_NE(choice->backend, Backend::automatic);
+  // A reason is there exactly when it is not io_uring, and it is one line.
+  EXPECT_EQ(choice->reason.empty(), choice->backend == Backend::io_uring) << choice->reason;
+  EXPECT_EQ(choice->reason.find('\n'), std::string::npos);
+  const auto made = make_proactor(choice->backend, ProactorOptions::test_min());
+  ASSERT_TRUE(made.ok());
+  EXPECT_STREQ((*made)->backend(), choice->backend == Backend::epoll ? "epoll" : "io_uring");
+}
+
+TEST(Backend, WhatIsAskedForByNameRunsOrIsAnError) {
+  for (const Backend wanted : {Backend::epoll, Backend::io_uring}) {
+    const auto choice = choose_backend(wanted, "");
+    if (choice) {
+      EXPECT_EQ(choice->backend, wanted);
+      EXPECT_EQ(choice->reason, "");
+    } else {
+      EXPECT_NE(choice.error().text, "");
+      EXPECT_EQ(choice.error().text.find('\n'), std::string::npos);
+    }
+  }
+}
+
+TEST(Backend, TheSoftLimitOfDescriptorsBecomesTheHardOne) {
+  const std::string answer = in_child_process([]() -> std::string {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_max = std::min<rlim_t>(limit.rlim_max, 1'000);
+    limit.rlim_cur = 100;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const uint64_t answered = raise_descriptor_limit();
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return std::to_string(answered) + " " + std::to_string(limit.rlim_cur);
+  });
+  EXPECT_EQ(answer, "1000 1000");
+}
+
+TEST(Backend, EpollProactorsShareTheDescriptorsOfTheProcess) {
+  if (!choose_backend(Backend::epoll, "")) GTEST_SKIP() << "built without epoll";
+  const uint32_t alone = connections_max(Backend::epoll, 1);
+  EXPECT_GT(alone, 0U);
+  EXPECT_LT(alone, raise_descriptor_limit());
+  EXPECT_EQ(connections_max(Backend::epoll, 4), alone / 4);
+  EXPECT_GE(connections_max(Backend::epoll, 1'000'000), 1U);
+}
+
+TEST(Backend, MoreMemoryThanTheHostGivesIsAnError) {
+  if (!choose_backend(Backend::epoll, "")) GTEST_SKIP() << "built without epoll";
+  const std::string answer = in_child_process([]() -> std::string {
+    const rlimit limit{64 << 20, 64 << 20};
+    setrlimit(RLIMIT_AS, &limit);
+    ProactorOptions options;
+    options.connections = 10'000'000;
+    const auto made = make_proactor(Backend::epoll, options);
+    return made ? "made" : made.error().text;
+  });
+  EXPECT_EQ(answer.rfind("epoll cannot start: ", 0), 0U) << answer;
+}
+
+}  // namespace ringtalk::ring
