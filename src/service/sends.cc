@@ -54,7 +54,6 @@ void Sends::send(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Send& s
     port_.reply_error(slot, id, code, retry_after_ms);
   };
   if (const uint32_t wait_ms = port_.admit_send(slot, conversation); wait_ms > 0) {
-    port_.stats().sends_limited++;
     return fail(wire::ErrorCode::TooManyRequests, wait_ms);
   }
   store::Append append{};

@@ -22,6 +22,8 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kRetryNs = kNsPerMs / 4;
 // A mass of sessions that went silent together is ended over several turns.
 constexpr size_t kLostPerTurn = 1'024;
+// Nodes of send queues beyond two for each session, for the few that have long queues.
+constexpr uint32_t kNodesSpare = 1 << 18;
 
 uint64_t earlier(uint64_t one, uint64_t other) noexcept {
   if (one == 0 || other == 0) return one | other;
@@ -83,6 +85,7 @@ OutgoingLimits Shard::outgoing_limits() const {
   limits.session_frames = limits_->outgoing_frames;
   limits.pinned_bytes = limits_->pinned_bytes;
   limits.flush_slice = limits_->flush_slice;
+  limits.nodes = kNodesSpare + 2 * sessions_.slots();
   return limits;
 }
 
@@ -250,6 +253,8 @@ void Shard::snapshot(StatsPart& part) {
   stats_.sends_started = outgoing.sends;
   stats_.frames_out = outgoing.frames;
   stats_.ranges_merged = outgoing.merged;
+  stats_.recipient_copies = outgoing.recipient_copies;
+  stats_.recipient_allocations = outgoing.recipient_allocations;
   part.shard = stats_;
   part.proactor = proactor_.stats();
   part.reader = reader_.stats();
