@@ -1,0 +1,220 @@
+// Truncated, oversized, random and hostile frames; each gets the documented error or close reason
+// and is counted, and neither blocks others nor grows memory.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/random.h"
+#include "shard_world.h"
+
+namespace ringtalk::service {
+namespace {
+
+std::span<const std::byte> bytes(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+std::string text(std::span<const std::byte> frame) {
+  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
+}
+
+std::string prefix(uint32_t length) {
+  std::string result(4, '\0');
+  std::memcpy(result.data(), &length, 4);
+  return result;
+}
+
+// The error is told, the write side shut down; input is discarded until the peer ends.
+void expect_told_and_closed(ShardWorld& world, TestClient& client, wire::ErrorCode code,
+                            CloseReason reason) {
+  world.settle();
+  EXPECT_EQ(world.next_error(client), code);
+  EXPECT_TRUE(client.ended);
+  world.finish(client);
+  world.settle();
+  EXPECT_EQ(world.closes(reason), 1u);
+  EXPECT_EQ(world.stats().sessions, 0u);
+}
+
+TEST(BadInput, APrefixBeyondTheLimitBeforeLogin) {
+  ShardWorld world({});
+  TestClient& client = world.connect();
+  world.send(client, bytes(prefix(4'093)));
+  expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
+}
+
+TEST(BadInput, APrefixBeyondTheLimitAfterLogin) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  const std::string body(10'000, 'x');
+  world.send(client, world.write.echo(3, bytes(body)));  // fine after login
+  world.settle();
+  EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
+  world.send(client, bytes(prefix(64 * 1024)));
+  expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
+}
+
+TEST(BadInput, APrefixThatNoFrameHas) {
+  ShardWorld world({});
+  TestClient& client = world.connect();
+  world.send(client, bytes(prefix(3) + "abc"));
+  expect_told_and_closed(world, client, wire::ErrorCode::BadFrame, CloseReason::bad_frame);
+}
+
+TEST(BadInput, AFrameThatDoesNotVerify) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  std::string frame = text(world.write.echo(3, bytes("hello")));
+  frame[8] ^= 0x40;  // the file identifier
+  world.send(client, bytes(frame));
+  world.send(client, world.write.echo(4, bytes("never answered")));
+  expect_told_and_closed(world, client, wire::ErrorCode::BadFrame, CloseReason::bad_frame);
+  EXPECT_EQ(world.next(client), nullptr);
+  EXPECT_EQ(world.stats().frames_bad, 1u);
+}
+
+TEST(BadInput, ABodyBeyondItsLimit) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  const std::string body(proto::kBodyBytesMax + 1, 'x');
+  world.send(client, world.write.echo(3, bytes(body)));
+  expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
+}
+
+TEST(BadInput, ATruncatedFrameAndTheEnd) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  const std::string frame = text(world.write.echo(3, bytes("hello")));
+  world.send(client, bytes(frame.substr(0, frame.size() - 1)));
+  world.settle();
+  world.finish(client);
+  world.settle();
+  EXPECT_EQ(world.closes(CloseReason::peer_closed), 1u);
+}
+
+TEST(BadInput, AnUnknownUnionMemberIsUnsupportedAndTheConnectionStays) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  // An empty table under a type that this version does not know.
+  flatbuffers::FlatBufferBuilder builder;
+  const auto body = wire::CreateOk(builder).Union();
+  const wire::Head head(77);
+  builder.FinishSizePrefixed(wire::CreateFrame(builder, &head, static_cast<wire::Body>(200), body),
+                             wire::FrameIdentifier());
+  std::string frame(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
+  ASSERT_EQ(frame.size() % 8, 0u);
+  world.send(client, bytes(frame));
+  world.settle();
+  const wire::Frame* reply = world.next(client);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_EQ(reply->head()->id(), 77u);
+  ASSERT_NE(reply->body_as_Error(), nullptr);
+  EXPECT_EQ(reply->body_as_Error()->code(), wire::ErrorCode::Unsupported);
+  world.send(client, world.write.echo(4, bytes("still here")));
+  world.settle();
+  EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
+}
+
+TEST(BadInput, OneByteAtATimeIsServedUntilTheLoginTimesOut) {
+  ShardWorld world({});
+  TestClient& client = world.connect();
+  const std::string frame = text(world.write.hello(1, "drip", 7, wire::DeviceClass::Phone));
+  for (const char c : frame) {
+    world.send(client, bytes(std::string(1, c)));
+    world.settle();
+  }
+  EXPECT_NE(world.next_as<wire::Welcome>(client), nullptr);
+  // A second frame that never ends: silence in the eyes of the login time-out.
+  for (int i = 0; i < 11; i++) {
+    world.send(client, bytes(i < 4 ? prefix(1'000).substr(i, 1) : std::string("x")));
+    world.pass_ms(1'000);
+  }
+  EXPECT_EQ(world.next_error(client), wire::ErrorCode::LoginTimeout);
+  EXPECT_EQ(world.closes(CloseReason::login_timeout), 1u);
+}
+
+TEST(BadInput, DiscardingEndsAfterItsBytes) {
+  ShardWorld::Options options;
+  options.limits.discard_bytes = 1'000;
+  ShardWorld world(options);
+  TestClient& client = world.connect();
+  world.send(client, bytes(prefix(1)));
+  world.settle();
+  EXPECT_EQ(world.next_error(client), wire::ErrorCode::BadFrame);
+  const std::string junk(900, 'j');
+  world.send(client, bytes(junk));
+  world.settle();
+  EXPECT_EQ(world.stats().sessions, 1u);
+  world.send(client, bytes(junk));
+  world.settle();
+  EXPECT_EQ(world.stats().sessions, 0u);
+  EXPECT_EQ(world.closes(CloseReason::bad_frame), 1u);
+}
+
+TEST(BadInput, DiscardingEndsAfterItsTime) {
+  ShardWorld world({});
+  TestClient& client = world.connect();
+  world.send(client, bytes(prefix(1)));
+  world.settle();
+  world.pass_ms(900);
+  EXPECT_EQ(world.stats().sessions, 1u);
+  world.pass_ms(200);
+  EXPECT_EQ(world.stats().sessions, 0u);
+}
+
+TEST(BadInput, AClientThatNeverReadsStopsBeingRead) {
+  ShardWorld world({});
+  TestClient& client = world.online(5);
+  TestClient& other = world.online(6);
+  // Its replies fill the link's window; from then on only the limit may queue here.
+  const std::string body(8'000, 'x');
+  world.stop_reading(client);
+  for (int i = 0; i < 64; i++) world.send(client, world.write.echo(10 + i, bytes(body)));
+  world.settle();
+  EXPECT_GE(world.stats().reads_paused, 1u);
+  EXPECT_LE(world.stats().queued_bytes, 3 * 64 * 1024u);
+  // Others do not notice.
+  world.send(other, world.write.echo(3, bytes("x")));
+  world.settle();
+  EXPECT_NE(world.next_as<wire::Echo>(other), nullptr);
+  // A session that the server itself has paused does not die of silence.
+  world.pass_ms(200'000);
+  EXPECT_EQ(world.closes(CloseReason::heartbeat_lost), 1u) << "the other one, which was silent";
+  world.start_reading(client);
+  world.settle();
+  int echoes = 0;
+  while (world.next_as<wire::Echo>(client) != nullptr) echoes++;
+  EXPECT_EQ(echoes, 64);
+}
+
+// Whatever the bytes are: no assertion fails, the connection ends or stays, and memory comes back.
+TEST(BadInput, RandomBytesAndRandomlyDamagedFrames) {
+  const uint64_t seed = 20'261'120;
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  base::Random random(seed);
+  ShardWorld world({});
+  for (int round = 0; round < 300; round++) {
+    const bool logged_in = random.chance(0.5);
+    TestClient& client = logged_in ? world.online(5) : world.connect();
+    std::string sent;
+    for (int i = 0; i < 5; i++) {
+      std::string frame = text(random.chance(0.5) ? world.write.echo(i, bytes("a body"))
+                                                  : world.write.login(i, "name", 0, "password"));
+      for (uint64_t n = random.below(4); n > 0; n--) {
+        frame[random.below(frame.size())] = static_cast<char>(random.next());
+      }
+      if (random.chance(0.2)) frame.resize(random.below(frame.size()));
+      sent += frame;
+    }
+    world.send(client, bytes(sent));
+    world.settle();
+    world.hang_up(client);
+    world.settle();
+  }
+  EXPECT_EQ(world.stats().sessions, 0u);
+  EXPECT_EQ(world.stats().pinned_bytes, 0u);
+  EXPECT_EQ(world.node->connections(), 0u);
+}
+
+}  // namespace
+}  // namespace ringtalk::service
