@@ -9,6 +9,7 @@ SOURCE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 COLUMNS_MAX = 100
 
+TEST = re.compile(r"(?:TYPED_)?TEST\w*\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*$")
 NAME = re.compile(r"([~\w:]+|operator\s*\S+?)\s*\(")
 INIT_LIST = re.compile(r"\)\s*(?:noexcept)?\s*:(?!:)")
 
@@ -27,6 +28,14 @@ def opens(head):
     if INIT_LIST.search(head) and re.search(r"[\w>]$", head) and "->" not in head.split(":")[-1]:
         return "initializer"
     return "function"
+
+
+def name_of(head):
+    test = TEST.search(head)
+    if test:
+        return f"{test.group(1)}.{test.group(2)}"
+    name = NAME.search(head)
+    return name.group(1) if name else "function"
 
 
 def functions(text):
@@ -48,8 +57,7 @@ def functions(text):
         elif character == "}" and stack:
             kind, first, head = stack.pop()
             if kind == "function":
-                name = NAME.search(head)
-                yield name.group(1) if name else "function", first, line - first + 1
+                yield name_of(head), first, line - first + 1
             if kind != "initializer":
                 head_start = position + 1
         elif character == ";" and not (stack and stack[-1][0] == "initializer"):
