@@ -6,7 +6,7 @@
 namespace ringtalk::proto {
 
 inline constexpr uint16_t kVersion = 1;
-inline constexpr uint16_t kVersionMin = 1;  // older clients get VersionTooOld
+inline constexpr uint16_t kVersionMin = 1;             // older clients get VersionTooOld
 inline constexpr uint32_t kFrameBytesMax = 64 * 1024;  // prefix included, both ways
 inline constexpr uint32_t kFrameBytesMaxBeforeLogin = 4 * 1024;
 inline constexpr uint32_t kFrameBytesMin = 24;  // nothing shorter can verify

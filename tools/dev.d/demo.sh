@@ -35,7 +35,7 @@ start_server() {
   (umask 077 && head -c 32 /dev/urandom >"$demo_dir/token.key")
   "$root/build/bin/ringtalkd" --listen 127.0.0.1:0 --data-dir "$demo_dir/data" \
     --token-key "$demo_dir/token.key" --ports-file "$demo_dir/ports.json" \
-    --set heartbeat.interval=2s >"$demo_dir/server.log" 2>&1 &
+    --set heartbeat.interval_ms=2000 >"$demo_dir/server.log" 2>&1 &
   server_pid=$!
   at_exit stop_server
   exec {never}<> <(:)

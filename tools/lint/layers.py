@@ -34,7 +34,7 @@ LIBRARIES = {
                       "tests/*", "loadgen/*", "tools/*"),
     "ringtalk_generated.h": ("src/proto/*", "src/client/*", "src/service/*", "src/cluster/*",
                              "bench/*", "tests/*", "loadgen/*", "tools/*"),
-    "sodium.h": ("src/proto/*", "src/store/*", "src/service/*", "tests/*"),
+    "sodium.h": ("src/main.cc", "src/proto/*", "src/store/*", "src/service/*", "tests/*"),
     "boost/*": ("*",),
     "CLI/*": ("src/main.cc", "src/service/*", "loadgen/*", "tools/*", "bench/*"),
     "toml++/*": ("src/service/*", "loadgen/*"),
@@ -72,7 +72,8 @@ def resolve(target, files, path):
     """The file that a quoted include means: from src, from the root; in tests also beside it."""
     beside = path.rsplit("/", 1)[0] + "/" + target if path.startswith("tests/") else target
     for candidate in ("src/" + target, target, beside):
-        if candidate in files:
+        # What the build makes of a .in counts as the file that it becomes.
+        if candidate in files or candidate + ".in" in files:
             return candidate
     return None
 

@@ -3,7 +3,7 @@ import os
 import re
 
 FOLDERS = ("src", "loadgen", "tools", "bench", "tests")
-KINDS = (".h", ".cc", ".inc", ".py", ".sh")
+KINDS = (".h", ".cc", ".inc", ".in", ".py", ".sh")
 
 
 class Tree:
