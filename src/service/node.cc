@@ -132,8 +132,28 @@ void Node::store_failed(const std::string& reason) noexcept {
   events_.store_failed(reason);
 }
 
-void Node::room_message(proto::RoomId, std::span<const std::byte>) noexcept {}
+// Hints: what finds a full mailbox is lost, as it may be on its way here.
+void Node::room_message(proto::RoomId room, std::span<const std::byte> frame) noexcept {
+  if (frame.empty() || frame.size() > proto::kFrameBytesMax || frame.size() % 8 != 0) return;
+  std::lock_guard lock(relayed_mutex_);
+  const proto::Range range = relayed_.append(frame);
+  Mail mail{.kind = MailKind::room_relayed};
+  put_range(mail, range);
+  proto::share(range);
+  if (!shards_[home_of_room(room)]->door().post(mail)) proto::drop(range);
+}
 
-void Node::conversation_advanced(proto::UserId, proto::ConversationId, proto::Seq) noexcept {}
+void Node::conversation_advanced(proto::UserId user, proto::ConversationId conversation,
+                                 proto::Seq last_seq) noexcept {
+  if (!conversation.is_direct() || !conversation.has_user(user)) return;
+  const PushSide side = user == conversation.a ? PushSide::lower : PushSide::upper;
+  const Mail mail{.kind = MailKind::advanced,
+                  .byte = static_cast<uint8_t>(side),
+                  .slot = static_cast<uint32_t>(last_seq >> 32),
+                  .generation = static_cast<uint32_t>(last_seq),
+                  .a = conversation.a,
+                  .b = conversation.b};
+  (void)shards_[home_of_user(user)]->door().post(mail);
+}
 
 }  // namespace ringtalk::service

@@ -134,6 +134,8 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   cluster::Directory* directory_ = nullptr;
   cluster::Relay* relay_ = nullptr;
   proto::SegmentDepot depot_;
+  std::mutex relayed_mutex_;
+  proto::SegmentWriter relayed_{depot_};  // what the relay has brought
   std::atomic<uint64_t> connections_{0};
   mutable std::mutex limits_mutex_;
   std::shared_ptr<const Limits> limits_;

@@ -169,6 +169,11 @@ void Sends::push(PushSide side, const store::Ticket& ticket, const store::Append
             .b = ticket.origin};
   put_range(mail, frame);
   const proto::UserId user = side == PushSide::lower ? conversation.a : conversation.b;
+  nodes_.clear();
+  port_.directory().other_nodes_of(user, nodes_);
+  for (const cluster::NodeId node : nodes_) {
+    port_.relay().advance(node, user, conversation, appended.seq);
+  }
   if (postbox_.post(port_.home_of_user(user), mail, Need::droppable)) return;
   proto::Seq& marked = marks_[{conversation, side}];
   marked = std::max(marked, appended.seq);

@@ -55,6 +55,7 @@ class Sends {
   Port& port_;
   Postbox& postbox_;
   std::map<Key, Hold> holds_;
+  std::vector<cluster::NodeId> nodes_;
   std::map<std::pair<proto::ConversationId, PushSide>, proto::Seq> marks_;
 };
 

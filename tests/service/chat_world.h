@@ -33,16 +33,23 @@ struct RecordingRelay final : cluster::Relay, cluster::Directory {
       log(text);
     }
   }
-  void advance(cluster::NodeId, proto::UserId, proto::ConversationId, proto::Seq) override {}
+  void advance(cluster::NodeId node, proto::UserId user, proto::ConversationId,
+               proto::Seq seq) override {
+    log("node " + std::to_string(node) + " user " + std::to_string(user) + " seq " +
+        std::to_string(seq));
+  }
   void session_opened(proto::UserId user, proto::DeviceId, uint32_t) override { online[user]++; }
   void session_closed(proto::UserId user, proto::DeviceId, uint32_t) override {
     if (--online[user] == 0) online.erase(user);
   }
-  void other_nodes_of(proto::UserId, std::vector<cluster::NodeId>&) const override {}
+  void other_nodes_of(proto::UserId user, std::vector<cluster::NodeId>& nodes) const override {
+    if (elsewhere.contains(user)) nodes.push_back(elsewhere.at(user));
+  }
   void log(std::string text) { said.push_back(std::move(text)); }
 
   std::vector<std::string> said;
   std::map<proto::UserId, int> online;
+  std::map<proto::UserId, cluster::NodeId> elsewhere;
 };
 
 class WorldShard final : public Port {

@@ -61,6 +61,25 @@ TEST(Conversations, SendingAgainGivesTheSameSeqAndNoSecondPush) {
   EXPECT_EQ(world.got(bob), Texts{"message 1-2 1 1 hi"});
 }
 
+TEST(Conversations, OtherNodesOfBothUsersAreHintedAndTheirHintsCome) {
+  ChatWorld world({.shards = 2});
+  const Who ann = world.login(0, 1);
+  const Who bob = world.login(1, 2);
+  world.relay.elsewhere = {{1, 8}, {2, 9}};
+  send(world, ann, {1, 2}, 10, "hi");
+  world.answer_store();
+  EXPECT_EQ(world.relay.said, (Texts{"node 8 user 1 seq 1", "node 9 user 2 seq 1"}));
+  world.got(bob);
+  // As Node posts it when the relay rings.
+  const Mail hint{.kind = MailKind::advanced,
+                  .byte = static_cast<uint8_t>(PushSide::upper),
+                  .generation = 7,
+                  .a = 1,
+                  .b = 2};
+  world.shard(0).chat().take(hint);
+  EXPECT_EQ(world.got(bob), Texts{"hint 1-2 7"});
+}
+
 TEST(Conversations, NoteToOneself) {
   ChatWorld world({.shards = 2});
   const Who ann = world.login(0, 1);
