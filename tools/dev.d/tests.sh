@@ -80,6 +80,15 @@ sanitize_command() {
   [ "$which" = asan ] || test_tsan "$@"
 }
 
+# More seeds than the tests take, without their time limit.
+sim_command() {
+  local seeds=${1:-5000}
+  [ $# -le 1 ] && [[ $seeds =~ ^[0-9]+$ ]] || die "usage: ./tools/dev sim [SEEDS]" 2
+  setup build test
+  configure build tests=true
+  RINGTALK_SIM_SEEDS=$seeds run_suite build "the simulation" simulation --timeout-factor 100
+}
+
 # A build of the epoll back end on a machine that does not have liburing, as far as it can tell:
 # pkg-config does not know it and its header does not compile.
 # shellcheck disable=SC2046
