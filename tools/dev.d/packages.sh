@@ -91,14 +91,12 @@ allow_service_start() {
   fi
 }
 
-# A freshly installed service is neither running nor started at the next boot.
+# A freshly installed service is neither running nor started at the next boot, whether that boot
+# is systemd's or not, and whether systemd is there now or not (a container, a chroot).
 disable_service() {
-  if [ -d /run/systemd/system ]; then
-    "${as_root[@]}" systemctl --quiet disable --now "$1.service"
-  else
-    "${as_root[@]}" update-rc.d "$1" disable
-    ! command -v systemctl >/dev/null || "${as_root[@]}" systemctl --quiet disable "$1.service"
-  fi
+  [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl --quiet disable --now "$1.service"
+  ! command -v deb-systemd-helper || "${as_root[@]}" deb-systemd-helper disable "$1.service"
+  [ ! -e "/etc/init.d/$1" ] || "${as_root[@]}" update-rc.d "$1" disable
 }
 
 install_packages() {
