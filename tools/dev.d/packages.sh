@@ -95,7 +95,9 @@ allow_service_start() {
 # is systemd's or not, and whether systemd is there now or not (a container, a chroot).
 disable_service() {
   [ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl --quiet disable --now "$1.service"
-  ! command -v deb-systemd-helper || "${as_root[@]}" deb-systemd-helper disable "$1.service"
+  # What maintainer scripts call; it wants to know for which package.
+  ! command -v deb-systemd-helper ||
+    "${as_root[@]}" env DPKG_MAINTSCRIPT_PACKAGE="$1" deb-systemd-helper disable "$1.service"
   [ ! -e "/etc/init.d/$1" ] || "${as_root[@]}" update-rc.d "$1" disable
 }
 
@@ -112,7 +114,7 @@ install_packages() {
   [ ${#services[@]} -eq 0 ] || forbid_service_start
   phase packages "installing ${#chosen[@]} packages and what they need, nothing recommended" \
     "${apt[@]}" install --no-install-recommends "${chosen[@]}"
-  for package in "${services[@]}"; do disable_service "$package" >>"$log_dir/packages.log" 2>&1; done
+  for package in "${services[@]}"; do disable_service "$package"; done >>"$log_dir/packages.log" 2>&1
   [ ${#services[@]} -eq 0 ] || allow_service_start
 }
 
