@@ -175,6 +175,7 @@ StoreOptions StoreOptions::test_min() {
   options.bytes_max = 64 * 1024;
   options.batch_requests_max = 2;
   options.batch_bytes_max = 32 * 1024;
+  options.log_pages_max = 16;
   options.busy_ms = 0;
   options.lock_wait_ms = 0;
   return options;
@@ -203,7 +204,8 @@ base::Result<OpenedStore, StoreOpenError> open_store(const StoreUrl& url, ReplyS
     hold = std::move(*held);
   }
   const auto mode = in_memory ? SqliteConnection::Mode::memory : SqliteConnection::Mode::writer;
-  auto writer = SqliteConnection::open(url.path, mode, options.busy_ms);
+  auto writer = SqliteConnection::open(url.path, mode, options.busy_ms,
+                                       static_cast<int>(options.log_pages_max));
   if (!writer.ok()) return explain(url, writer.error());
   SqliteConnection& connection = **writer;
   const auto migrated = migrate(connection, sqlite_migrations(), clock.wall_ms());

@@ -39,6 +39,9 @@ struct StoreOptions {
   uint64_t bytes_max = 64u << 20;  // of queued requests, bodies included
   uint32_t batch_requests_max = 256;
   uint64_t batch_bytes_max = 1u << 20;
+  // 16 MiB of SQLite's log: a hot page is written to the database once for many commits. The log is
+  // reused after a checkpoint, so this also bounds its size while readers are short.
+  uint32_t log_pages_max = 4'096;
   uint32_t busy_ms = 2'000;       // how long a locked store is waited for before "unavailable"
   uint32_t lock_wait_ms = 3'000;  // for a predecessor that is still dying
   uint16_t node = 0;  // the node's id as kept in the data directory; 0: the store deals one

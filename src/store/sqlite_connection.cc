@@ -8,12 +8,6 @@
 namespace ringtalk::store {
 namespace {
 
-// 16 MiB: a hot page is written to the database once for many commits. The log is reused from the
-// start after a complete checkpoint, so this also bounds its size while readers are short.
-constexpr int kLogPagesMax = 4'096;
-// While a reader keeps the log from being reused it grows; try again only after this much more.
-constexpr int kLogPagesStep = 1'024;
-
 SqlError classify(int code) {
   switch (code & 0xff) {
     case SQLITE_OK:
@@ -108,7 +102,7 @@ void SqliteStatement::reset() {
 }
 
 base::Result<std::unique_ptr<SqliteConnection>, SqlFailure> SqliteConnection::open(
-    const std::string& path, Mode mode, uint32_t busy_ms) {
+    const std::string& path, Mode mode, uint32_t busy_ms, int log_pages_max) {
   sqlite3* db = nullptr;
   const int flags =
       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
@@ -120,14 +114,14 @@ base::Result<std::unique_ptr<SqliteConnection>, SqlFailure> SqliteConnection::op
   if (code != SQLITE_OK) {
     return base::Failure{SqlFailure{classify(code), sqlite3_errstr(code)}};
   }
-  const SqlError error = connection->set_up(mode, busy_ms);
+  const SqlError error = connection->set_up(mode, busy_ms, log_pages_max);
   if (error != SqlError::none) {
     return base::Failure{SqlFailure{error, connection->error_text()}};
   }
   return connection;
 }
 
-SqlError SqliteConnection::set_up(Mode mode, uint32_t busy_ms) {
+SqlError SqliteConnection::set_up(Mode mode, uint32_t busy_ms, int log_pages_max) {
   sqlite3_busy_timeout(db_, static_cast<int>(busy_ms));
   // The defaults of a distribution's SQLite may differ, so everything relied on is said here.
   static constexpr const char* kCommon =
@@ -147,12 +141,14 @@ SqlError SqliteConnection::set_up(Mode mode, uint32_t busy_ms) {
         db_,
         [](void* self, sqlite3*, const char*, int pages) {
           auto* connection = static_cast<SqliteConnection*>(self);
-          if (pages < connection->log_pages_) connection->checkpoint_at_pages_ = kLogPagesMax;
+          if (pages < connection->log_pages_)
+            connection->checkpoint_at_pages_ = connection->log_pages_max_;
           connection->log_pages_ = pages;
           return SQLITE_OK;
         },
         this);
-    checkpoint_at_pages_ = kLogPagesMax;
+    ASSERT(log_pages_max > 0);
+    log_pages_max_ = checkpoint_at_pages_ = log_pages_max;
   }
   begin_write_ = compile(db_, "BEGIN IMMEDIATE");
   begin_read_ = compile(db_, "BEGIN");
@@ -252,7 +248,8 @@ SqlError SqliteConnection::reconnect() {
 
 SqlError SqliteConnection::tidy() {
   if (log_pages_ < checkpoint_at_pages_) return SqlError::none;
-  checkpoint_at_pages_ = log_pages_ + kLogPagesStep;
+  // While a reader keeps the log from being reused it grows: try again only a while later.
+  checkpoint_at_pages_ = log_pages_ + log_pages_max_ / 4;
   const int code =
       sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   // Busy: a reader is still in the log. Full: the next commit says so. Both: later again.

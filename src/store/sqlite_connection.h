@@ -47,10 +47,12 @@ class SqliteConnection final : public Connection {
  public:
   enum class Mode : uint8_t { writer, reader, memory };
 
-  // `path` exists (it may be empty) unless in memory.
+  // `path` exists (it may be empty) unless in memory. A writer's log is brought into the database
+  // when it has `log_pages_max` pages.
   static base::Result<std::unique_ptr<SqliteConnection>, SqlFailure> open(const std::string& path,
                                                                           Mode mode,
-                                                                          uint32_t busy_ms);
+                                                                          uint32_t busy_ms,
+                                                                          int log_pages_max = 0);
   ~SqliteConnection() override;
 
   // Several statements without parameters (pragmas, migrations).
@@ -74,7 +76,7 @@ class SqliteConnection final : public Connection {
  private:
   explicit SqliteConnection(sqlite3* db) : db_(db) {}
   SqlError note(int code);
-  SqlError set_up(Mode mode, uint32_t busy_ms);
+  SqlError set_up(Mode mode, uint32_t busy_ms, int log_pages_max);
   SqlError run(sqlite3_stmt* statement);
 
   sqlite3* const db_;
@@ -85,6 +87,7 @@ class SqliteConnection final : public Connection {
   sqlite3_stmt* commit_ = nullptr;
   sqlite3_stmt* rollback_ = nullptr;
   int log_pages_ = 0;  // of the write-ahead log after the last commit
+  int log_pages_max_ = 0;
   int checkpoint_at_pages_ = 1;
 };
 

@@ -4,6 +4,7 @@
 // under the same ids, and tells a check::History what happened. Thread rule: one owner.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -31,9 +32,10 @@ inline uint64_t hash_of(const std::string& body) {
 
 class Chatters {
  public:
-  // Users 1 .. count of load_user(), each with `messages` to send.
-  Chatters(uint32_t count, uint32_t messages, base::Random random)
-      : random_(random), users_(count) {
+  // Users 1 .. count of load_user(), each with `messages` to send. A
+  // later process on the same data has a higher `boot`.
+  Chatters(uint32_t count, uint32_t messages, base::Random random, uint32_t boot = 0)
+      : random_(random), users_(count), boot_(boot * 1'000), last_id_(boot * 1'000'000) {
     for (uint32_t i = 0; i < count; i++) users_[i].left = messages;
   }
 
@@ -89,6 +91,9 @@ class Chatters {
     }
   }
 
+  bool has_more() const {
+    return std::any_of(users_.begin(), users_.end(), [](const User& u) { return u.left > 0; });
+  }
   // All is acknowledged and nothing under way.
   bool quiet() const {
     if (in_flight_ > 0) return false;
@@ -163,8 +168,8 @@ class Chatters {
   std::vector<User> users_;
   std::vector<proto::ConversationId> conversations_;
   Store* store_ = nullptr;
-  uint32_t boot_ = 0;
-  uint64_t last_id_ = 0;
+  uint32_t boot_;
+  uint64_t last_id_;
   uint64_t moment_ = 0;
   uint64_t in_flight_ = 0;
 };
