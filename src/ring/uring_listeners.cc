@@ -233,14 +233,17 @@ bool UringProactor::submit_name(uint32_t slot) {
   io_uring_sqe* sqe = prepare(IORING_OP_URING_CMD, kTokenName, slot);
   if (sqe == nullptr) return false;
   Connection& at = connections_[slot];
-  SocketAddress& peer = records_[at.record].peer;
+  Record& record = records_[at.record];
+  // The kernel refuses a length that is not the family's (net/core/sock.c, SO_PEERNAME).
+  const Address& local = listeners_[record.listener].address;
+  const socklen_t peer_bytes = to_socket_address(local, record.peer);
   SocketCommand command{};
   std::memcpy(&command, sqe, sizeof command);
   command.command = kSocketGetOption;
   command.level = SOL_SOCKET;
   command.option = SO_PEERNAME;
-  command.value_bytes = sizeof peer;
-  command.value_address = reinterpret_cast<uintptr_t>(&peer);
+  command.value_bytes = peer_bytes;
+  command.value_address = reinterpret_cast<uintptr_t>(&record.peer);
   std::memcpy(static_cast<void*>(sqe), &command, sizeof command);
   at.flags &= ~kWantName;
   at.flags |= kNameHeld;
@@ -255,7 +258,7 @@ void UringProactor::on_name(const io_uring_cqe& cqe, uint32_t slot) {
   at.flags &= ~kNameHeld;
   release_record(at);
   if ((at.flags & kClosing) != 0) return step_close(slot);
-  if (cqe.res >= 0) return deliver_accept(slot, index, peer);
+  if (cqe.res != -ENOTCONN) return deliver_accept(slot, index, cqe.res < 0 ? Address{} : peer);
   // It was cut before anybody heard of it.
   drop_file(at.file);
   release_slot(slot);

@@ -35,7 +35,9 @@ UringProactor::UringProactor(const ProactorOptions& options, const UringFeatures
       buffers_(options, features),
       starved_(Links{&connections_}),
       hot_(Links{&connections_}),
-      hot_max_(features.multishot_receive ? kHotMax_count : 0) {
+      hot_max_(features.multishot_receive
+                   ? std::clamp<uint32_t>(options.connections / 2, 1, kHotMax_count)
+                   : 0) {
   stranded_.reserve(table_reserve(options.listeners));
 }
 
