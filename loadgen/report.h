@@ -100,6 +100,9 @@ std::string to_json(const RunReport& report);
 // For a person: the verdict first. `json_path` "" when none was written.
 std::string to_text(const RunReport& report, const std::string& json_path);
 
+// The server's process, as its StatsReply names it.
+std::optional<int64_t> server_pid(const std::string& stats_json);
+
 // 12345678 -> "12,345,678".
 std::string grouped(uint64_t value);
 

@@ -150,6 +150,14 @@ Json messages(const RunReport& report) {
 
 }  // namespace
 
+std::optional<int64_t> server_pid(const std::string& stats_json) {
+  const Json json = Json::parse(stats_json, nullptr, false);
+  if (!json.is_object() || !json.contains("pid") || !json["pid"].is_number_integer()) {
+    return std::nullopt;
+  }
+  return json["pid"].get<int64_t>();
+}
+
 std::string to_json(const RunReport& report) {
   Json out;
   out["schema"] = "loadgen.run/1";
