@@ -18,6 +18,9 @@ constexpr uint64_t kLinkTimeoutNs = 5 * kSecondNs;
 // What is needed to be ready before the schedule begins, on every ring at once.
 constexpr uint64_t kRunUpNs = kSecondNs / 10;
 
+// The number under which a server holds the key that it was started with.
+constexpr uint8_t kKeyId = 1;
+
 sigset_t interrupts() {
   sigset_t set;
   sigemptyset(&set);
@@ -81,7 +84,7 @@ base::Result<RunReport, RunProblem> Conductor::run() {
 base::Status<RunProblem> Conductor::prepare() {
   const auto key = proto::read_token_key(options_.token_key);
   if (!key) return problem(Exit::usage, key.error().text);
-  keys_.add(0, *key);
+  keys_.add(kKeyId, *key);
   ring::raise_descriptor_limit();
   const auto choice = ring::choose_backend(options_.backend, "");
   if (!choice) return problem(Exit::usage, choice.error().text);
