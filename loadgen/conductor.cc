@@ -155,8 +155,16 @@ base::Status<RunProblem> Conductor::make_rings() {
 void Conductor::start_threads() {
   ramp_start_ns_ = clock_.now_ns();
   next_point_ns_ = ramp_start_ns_;
-  for (const auto& ring : rings_) {
-    workers_.emplace_back([&ring] { ring->run(); });
+  // A proactor belongs to the thread that ran it until it is destroyed, and others wake it until
+  // all of them have ended.
+  all_ended_.emplace(static_cast<ptrdiff_t>(rings_.size()) + 1);
+  for (size_t i = 0; i < rings_.size(); i++) {
+    workers_.emplace_back([this, i] {
+      rings_[i]->run();
+      rings_[i]->leave();
+      all_ended_->arrive_and_wait();
+      proactors_[i].reset();
+    });
   }
 }
 
@@ -195,6 +203,7 @@ void Conductor::settle() {
 
 void Conductor::stop() {
   set_phase(Phase::stop);
+  all_ended_->arrive_and_wait();
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
   progress_.finish();
@@ -233,7 +242,10 @@ bool Conductor::watch(const char* phase, double shown_s, double timeout_s, Until
     const double left_s = timeout_s - passed_s;
     const auto wait_ns = std::min<uint64_t>(kLookNs, static_cast<uint64_t>(left_s * 1e9) + 1);
     const timespec wait{0, static_cast<long>(wait_ns)};
-    if (::sigtimedwait(&set, nullptr, &wait) > 0) interrupted_ = true;
+    if (::sigtimedwait(&set, nullptr, &wait) <= 0) continue;
+    interrupted_ = true;
+    // A second one ends the process as it would any other.
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   }
 }
 

@@ -6,6 +6,7 @@
 // and everything after it goes its ordinary way, so that what was measured is told.
 #pragma once
 
+#include <latch>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +84,7 @@ class Conductor {
   std::vector<std::unique_ptr<ring::Proactor>> proactors_;
   std::vector<std::unique_ptr<RingRunner>> rings_;
   std::vector<std::thread> workers_;
+  std::optional<std::latch> all_ended_;  // every ring and the conductor
   std::optional<int64_t> server_pid_;
   std::optional<std::string> stats_before_, stats_after_;
   std::string backend_name_, rung_;

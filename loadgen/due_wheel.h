@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -32,15 +33,9 @@ class DueWheel {
   template <class Links>
   void watch(uint32_t client, uint32_t due_ms, Links&& links) {
     DueLink& link = links(client);
-    if (due_ms == kNever || link.soon) return;
-    const uint64_t bucket_due = due_ms / kBucketMs;
-    if (link.bucket != 0 && time_of(link.bucket - 1u) <= bucket_due) return;
-    if (link.bucket == 0 && bucket_due > now_bucket_) {
-      insert(client, bucket_due, link);
-    } else {
-      link.soon = true;
-      soon_.push_back(client);
-    }
+    if (due_ms == kNever || link.soon || in_time(client, due_ms, link)) return;
+    link.soon = true;
+    soon_.push_back(client);
   }
 
   // Calls `visit(client) -> due_ms` for every client that may be due at `now_ms`.
@@ -66,14 +61,14 @@ class DueWheel {
       const uint32_t client = soon_[i];
       const uint32_t due_ms = visit(client);
       // Stays while its time is near, so that it is not moved to and fro.
-      if (due_ms != kNever && due_ms < now_ms + 4 * kBucketMs) {
+      const bool near = due_ms != kNever && due_ms < now_ms + 4 * kBucketMs;
+      if (near || (due_ms != kNever && !in_time(client, due_ms, links(client)))) {
         i++;
         continue;
       }
       soon_[i] = soon_.back();
       soon_.pop_back();
       links(client).soon = false;
-      watch(client, due_ms, links);
     }
   }
 
@@ -91,6 +86,14 @@ class DueWheel {
   uint64_t time_of(uint32_t bucket) const noexcept {
     const uint64_t ahead = (bucket - (now_bucket_ + 1)) % kBuckets;
     return now_bucket_ + 1 + ahead;
+  }
+  // True when the wheel looks at the client no later than its time: put there, or there already.
+  bool in_time(uint32_t client, uint32_t due_ms, DueLink& link) {
+    const uint64_t bucket_due = due_ms / kBucketMs;
+    if (link.bucket != 0) return time_of(link.bucket - 1u) <= bucket_due;
+    if (bucket_due <= now_bucket_) return false;
+    insert(client, bucket_due, link);
+    return true;
   }
   void insert(uint32_t client, uint64_t bucket_due, DueLink& link) {
     ASSERT(link.bucket == 0 && bucket_due > now_bucket_);

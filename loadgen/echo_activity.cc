@@ -79,7 +79,7 @@ bool EchoActivity::nothing_under_way() {
 }
 
 void EchoActivity::judge() {
-  for (uint32_t client = 0; client < place_.fleet.started(); client++) {
+  for (uint32_t client = 0; client < place_.fleet.clients(); client++) {
     const Client& one = clients_[client];
     const uint64_t missing = one.tally.missing(one.sent.count);
     counters().expected += one.sent.count - one.tally.base;

@@ -55,6 +55,10 @@ Fleet::Fleet(ring::Proactor& proactor, const base::Clock& clock, RunState& state
       client_of_slot_(clients_ + spare_slots(clients_)) {}
 
 Fleet::~Fleet() {
+  leave();
+}
+
+void Fleet::leave() {
   stopping_ = true;
   for (uint32_t i = 0; i < started_; i++) {
     client::ClientSession& one = session(i);
@@ -63,6 +67,7 @@ Fleet::~Fleet() {
     if (one.phase() == client::ClientSession::Phase::closing) one.disconnected(ref(i));
     one.~ClientSession();
   }
+  started_ = 0;
 }
 
 client::ClientSession* Fleet::sessions_at(uint32_t client) const noexcept {

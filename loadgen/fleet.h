@@ -53,6 +53,8 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   void step(uint64_t deadline_ns);
   // Says goodbye to all; done when open() is 0.
   void stop_all();
+  // Ends all sessions, whatever became of their connections; the proactor may go from then on.
+  void leave();
 
   uint32_t clients() const noexcept { return clients_; }
   uint32_t started() const noexcept { return started_; }

@@ -25,6 +25,9 @@ class RingRunner final : private Application {
   // One turn of run(), for those that drive several rings themselves; false: it has ended.
   bool turn();
 
+  // After run(), on the same thread: the proactor is needed no more.
+  void leave() { fleet_.leave(); }
+
   // What the rings find out for each other, on every ring before judge() on any.
   void collect();
   void judge();

@@ -73,6 +73,25 @@ TEST(DueWheel, WhatIsWantedEarlierThanItsBucketGoesToTheShortList) {
   EXPECT_EQ(clients.wheel.soon(), 0u);
 }
 
+// Once, a client on the short list whose time lay between that and its bucket was put back for
+// ever.
+TEST(DueWheel, AClientBetweenTheShortListAndItsBucketWaitsForItsTime) {
+  Clients clients(1);
+  clients.set(0, 60'000);
+  clients.set(0, 100);
+  uint32_t calls = 0;
+  clients.advance(104, [&](uint32_t) { return ++calls, 5'000u; });
+  EXPECT_EQ(calls, 1u);
+  EXPECT_EQ(clients.wheel.soon(), 1u);
+  for (uint32_t now = 104; now < 6'000; now += 8) {
+    clients.advance(now, [&](uint32_t) {
+      EXPECT_GE(now, 5'000u);
+      return ++calls, DueWheel::kNever;
+    });
+  }
+  EXPECT_EQ(calls, 2u);
+}
+
 TEST(DueWheel, TimesBeyondTheWheelAreKept) {
   Clients clients(1);
   clients.set(0, 400'000);
