@@ -35,9 +35,7 @@ UringProactor::UringProactor(const ProactorOptions& options, const UringFeatures
       buffers_(options, features),
       starved_(Links{&connections_}),
       hot_(Links{&connections_}),
-      hot_max_(features.multishot_receive
-                   ? std::clamp<uint32_t>(options.connections / 2, 1, kHotMax_count)
-                   : 0) {
+      hot_max_(features.multishot_receive ? kHotMax_count : 0) {
   stranded_.reserve(table_reserve(options.listeners));
 }
 
@@ -114,6 +112,8 @@ void UringProactor::stop_all() {
 
 uint32_t UringProactor::run_once(uint32_t budget, uint64_t deadline_ns, Handler& handler) {
   ASSERT(handler_ == nullptr && budget > 0);
+  // Only the thread that ran it first may run it.
+  ASSERT(!issuer_gone_ || stopping_);
   if (!ring_.enabled()) ring_.enable();
   handler_ = &handler;
   budget_left_ = budget;

@@ -177,19 +177,18 @@ TEST(UringQueues, AnActiveConnectionCostsOneSubmissionAMessage) {
 
 TEST(UringQueues, AnIdleConnectionMakesPlaceForAnActiveOneAndLosesNothing) {
   SKIP_WITHOUT_URING();
-  // Sixteen slots: eight connections may be active. Leases are the clock of idleness.
-  constexpr uint32_t kPairs = 8;
-  constexpr uint32_t kWindow_leases = 4'096;
-  ProactorOptions options = ProactorOptions::test_min();
-  options.completion_entries = 64;
+  // As many as may be active at once, and a few more. Leases are the clock of idleness.
+  constexpr uint32_t kActive = 4'096;
+  constexpr uint32_t kPairs = kActive + 4;
+  ProactorOptions options;
+  options.connections = 2 * kPairs;
   Loop loop(options);
-  ASSERT_TRUE(open_pairs(loop, kPairs, 16));
-  for (uint32_t i = 0; i < kPairs; i++) ping(loop, loop.connected[i], 8);
-  // The other direction wants eight more: the first must give way.
-  ping(loop, loop.accepted[0], kWindow_leases + 16);
-  for (uint32_t i = 0; i < kPairs; i++) {
-    ping(loop, loop.connected[i], 8);
-    ping(loop, loop.accepted[i], 8);
+  ASSERT_TRUE(open_pairs(loop, kPairs, 1'024));
+  for (uint32_t i = 0; i < kPairs; i++) ping(loop, loop.connected[i], 6);
+  // The other direction makes the first ones give way, which then have something to say again.
+  for (uint32_t i = 0; i < 8; i++) {
+    ping(loop, loop.accepted[i], 6);
+    ping(loop, loop.connected[i], 6);
   }
   EXPECT_EQ(loop.ended, 0U);
   EXPECT_EQ(loop->stats().stale, 0U);
