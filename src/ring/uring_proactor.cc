@@ -152,7 +152,7 @@ void UringProactor::visit_todo() {
     if (!ring_.room()) return;
     const uint32_t slot = todo_first_;
     Connection& at = connections_[slot];
-    todo_first_ = at.todo_next;
+    todo_first_ = at.free_next;
     if (todo_first_ == base::kNoSlot) todo_last_ = base::kNoSlot;
     todo_count_--;
     at.flags &= ~kInTodo;
@@ -164,8 +164,8 @@ void UringProactor::queue_todo(uint32_t slot) {
   Connection& at = connections_[slot];
   if ((at.flags & kInTodo) != 0) return;
   at.flags |= kInTodo;
-  at.todo_next = base::kNoSlot;
-  (todo_last_ == base::kNoSlot ? todo_first_ : connections_[todo_last_].todo_next) = slot;
+  at.free_next = base::kNoSlot;
+  (todo_last_ == base::kNoSlot ? todo_first_ : connections_[todo_last_].free_next) = slot;
   todo_last_ = slot;
   todo_count_++;
 }

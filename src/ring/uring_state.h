@@ -84,15 +84,14 @@ struct UringConnection {
   uint32_t generation;
   uint32_t file;
   uint32_t flags;
-  uint32_t todo_next;
   base::ListLinks links;  // starved or hot
   uint32_t record;
   uint32_t leased_at;  // the count of leases at its last one
-  uint32_t free_next;
-  Error error;     // of the connect or send that is over
-  uint8_t streak;  // leases in a row that came soon after the one before
+  uint32_t free_next;  // of the slab, and the next in the todo list while it is taken
+  Error error;         // of the connect or send that is over
+  uint8_t streak;      // leases in a row that came soon after the one before
 };
-static_assert(sizeof(UringConnection) <= 48);
+static_assert(sizeof(UringConnection) <= 36);
 
 // What a connect, a name or a send needs until it is over.
 struct UringRecord {
