@@ -50,6 +50,13 @@ start_server() {
   }
   # Why it runs on epoll, if it had to; the server says cause and remedy in one line.
   grep -i 'io_uring' "$demo_dir/server.log" | grep -i 'epoll' | sed 's/^/   /' || true
+  # The ready line tells how many this host lets it hold.
+  local room
+  room=$(sed -n 's/^ready .*room for \([0-9,]*\),.*/\1/p' "$demo_dir/server.log" | tr -d ,)
+  if [ -n "$room" ] && [ "$room" -lt "$demo_clients" ]; then
+    say "== server: this host allows it $room connections (ulimit -n), not $demo_clients: fewer clients then"
+    demo_clients=$room
+  fi
   say "== server: serving on 127.0.0.1:$(port_of client.port) over $(port_of backend) after $(took "$began")"
 }
 
