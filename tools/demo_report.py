@@ -76,7 +76,6 @@ def screen(run, shown):
     lines += [
         "", "Next, from here:",
         f"  build/bin/ringtalkd --data-dir {shown}/data --token-key {shown}/token.key &",
-        "  build/bin/ringtalk ping",
         f"  build/bin/loadgen run room --duration 10 --token-key {shown}/token.key",
         "  ./tools/dev test",
     ]
