@@ -11,12 +11,6 @@ namespace {
 constexpr uint64_t kTokenExpiresMs = UINT64_MAX;
 constexpr uint32_t kBudget = 64;
 
-uint64_t hash_of(std::span<const std::byte> bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (std::byte byte : bytes) hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3;
-  return hash;
-}
-
 client::ClientOptions client_options(const HostOptions& options) {
   client::ClientOptions result;
   result.name = "simulated";
@@ -31,6 +25,12 @@ check::ConversationKey key_of(const proto::ConversationId& id) {
 }
 
 }  // namespace
+
+uint64_t body_hash(std::span<const std::byte> bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (std::byte byte : bytes) hash = (hash ^ static_cast<uint64_t>(byte)) * 0x100000001b3;
+  return hash;
+}
 
 ClientHost::ClientHost(const HostOptions& options, const base::Clock& clock,
                        ring::SimProactor& proactor, const ring::Address& server,
@@ -78,6 +78,16 @@ void ClientHost::start() {
   }
 }
 
+void ClientHost::start_all() {
+  for (uint32_t i = 0; i < clients_.size(); i++) {
+    if (clients_[i].session.phase() == client::ClientSession::Phase::stopped) {
+      clients_[i].session.start(at(i));
+    } else {
+      clients_[i].wanted = true;
+    }
+  }
+}
+
 bool ClientHost::turn() {
   bool happened = proactor_.run_once(kBudget, 0, *this) > 0;
   const uint32_t now_ms = context_.now_ms();
@@ -106,8 +116,8 @@ void ClientHost::act() {
     proto::ClientMessageId id;
     if (each.session.send(at(i), conversation_of(i), wire::MessageKind::Text, bytes, 0, 0, &id)) {
       const check::MessageKey key{user_of(i), id.high, id.low};
-      each.hashes[key] = hash_of(bytes);
-      history_.invoked(device_of(i), key_of(conversation_of(i)), key, hash_of(bytes), ++moment_);
+      each.hashes[key] = body_hash(bytes);
+      history_.invoked(device_of(i), key_of(conversation_of(i)), key, body_hash(bytes), ++moment_);
     }
   } else if (dice < 85 && each.session.ready()) {
     const std::string body(1 + random_.below(200), 'r');
@@ -120,10 +130,11 @@ void ClientHost::act() {
     each.session.leave(at(i), 1 + random_.below(options_.rooms));
   } else if (dice < 97 && each.session.ready()) {
     each.session.echo(at(i), {});
-  } else if (dice < 98) {
-    each.session.stop(at(i));
+  } else if (each.session.phase() == client::ClientSession::Phase::stopped) {
+    each.session.start(at(i));
   } else {
-    if (each.session.phase() == client::ClientSession::Phase::stopped) each.session.start(at(i));
+    each.wanted = false;
+    each.session.stop(at(i));
   }
 }
 
@@ -194,7 +205,12 @@ void ClientHost::complete(const ring::Completion& completion) {
       each.connection = {};
       each.queued.clear();
       each.open = each.closing = each.close_called = false;
-      return each.session.disconnected(at(i));
+      each.session.disconnected(at(i));
+      // Asked to come back while it was still on its way out.
+      if (each.wanted && each.session.phase() == client::ClientSession::Phase::stopped) {
+        each.session.start(at(i));
+      }
+      return;
     default:
       return;
   }
@@ -266,7 +282,7 @@ void ClientHost::message(client::ClientIndex client, const proto::MessageFields&
   }
   each.last_shown = message.seq;
   show(client, message.seq, {message.sender, message.client_msg_id.high, message.client_msg_id.low},
-       hash_of(message.body));
+       body_hash(message.body));
 }
 
 void ClientHost::room_message(client::ClientIndex, const client::RoomMessageFields& message) {

@@ -34,6 +34,8 @@ struct RoomTally {
   uint64_t late = 0;
 };
 
+uint64_t body_hash(std::span<const std::byte> bytes);
+
 class ClientHost final : public ring::Handler, public client::ClientEvents {
  public:
   ClientHost(const HostOptions& options, const base::Clock& clock, ring::SimProactor& proactor,
@@ -42,6 +44,8 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
   ~ClientHost() override;
 
   void start();
+  // Brings back who has stopped.
+  void start_all();
   // Turns the proactor and the clients that are due. True when something happened.
   bool turn();
   // When a client has something to do next.
@@ -97,6 +101,7 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
     bool open = false;  // connected; bytes may leave
     bool closing = false;
     bool close_called = false;
+    bool wanted = true;                            // false: stopped on purpose
     uint64_t numbers = 0;                          // messages that it has sent
     std::map<check::MessageKey, uint64_t> hashes;  // of those
     // By seq: the partner's as they were shown, its own as they were acknowledged.
