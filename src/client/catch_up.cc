@@ -75,10 +75,13 @@ void Conversations::message(const ClientRef& at, const wire::Message& message) {
   look_for_gap(at, c);
 }
 
-// False: it is held already.
+// False: it is held already. Its Sent may come behind a push of it to this device's new connection.
 bool Conversations::hold(Conversation& c, const proto::MessageFields& m, bool own) {
   const auto at = std::ranges::lower_bound(c.held, m.seq, {}, &Held::seq);
-  if (at != c.held.end() && at->seq == m.seq) return false;
+  if (at != c.held.end() && at->seq == m.seq) {
+    at->own |= own;
+    return false;
+  }
   if (c.held.size() >= kHeldMax && !own) return true;
   Held& held = *c.held.insert(at, Held{});
   held.seq = m.seq;

@@ -8,6 +8,13 @@
 
 namespace ringtalk::client {
 
+namespace {
+
+// What was transmitted has this long to leave; then the connection is closed without it.
+constexpr uint32_t kClosingMs = 1'000;
+
+}  // namespace
+
 ClientSession::ClientSession() noexcept = default;
 
 ClientSession::~ClientSession() {
@@ -99,6 +106,8 @@ void ClientSession::disconnected(const ClientRef& at) {
   if (phase_ != Phase::closing) {
     went_offline(at);
     due_ms_ = at.context.now_ms() + backoff_ms(at);
+  } else {
+    due_ms_ = return_ms_;
   }
   phase_ = ending_ ? Phase::stopped : Phase::waiting;
   if (ending_) due_ms_ = kNever;
@@ -110,7 +119,10 @@ void ClientSession::tick(const ClientRef& at) {
   switch (phase_) {
     case Phase::stopped:
     case Phase::connecting:
+      return;
     case Phase::closing:
+      due_ms_ = kNever;
+      at.context.events.close(at.index);
       return;
     case Phase::waiting:
       phase_ = Phase::connecting;
@@ -166,7 +178,8 @@ void ClientSession::hang_up(const ClientRef& at, uint32_t delay_ms) {
   if (phase_ == Phase::closing) return;
   went_offline(at);
   phase_ = Phase::closing;
-  due_ms_ = at.context.now_ms() + delay_ms;
+  return_ms_ = at.context.now_ms() + delay_ms;
+  due_ms_ = at.context.now_ms() + kClosingMs;
   at.context.events.close(at.index);
 }
 

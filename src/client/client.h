@@ -96,6 +96,7 @@ class ClientSession {
   void handle(const ClientRef& at, const wire::Frame& frame);
   void handle_welcome(const ClientRef& at, const wire::Welcome& welcome);
   void handle_login(const ClientRef& at, proto::UserId user, Bytes token);
+  void handle_kick(const ClientRef& at, wire::KickReason reason);
   void handle_heartbeat(const ClientRef& at, const wire::HeartbeatAck& ack);
   void handle_error(const ClientRef& at, const wire::Frame& frame);
   void handle_session_error(const ClientRef& at, uint64_t id, const wire::Error& error,
@@ -107,13 +108,17 @@ class ClientSession {
   proto::PartialFrame partial_;
   std::unique_ptr<SessionState> state_;  // none for a client that only beats and echoes
   proto::UserId user_ = 0;
-  uint32_t due_ms_ = kNever;  // of reconnect, login timeout or heartbeat, by phase
-  uint32_t received_ = 0;     // Message pushes of this connection
+  uint32_t due_ms_ = kNever;  // of reconnect, login timeout, heartbeat or end of closing, by phase
+  union {
+    uint32_t received_ = 0;  // ready: Message pushes of this connection
+    uint32_t return_ms_;     // closing: when to reconnect
+  };
   uint32_t next_request_ = 0;
   Phase phase_ = Phase::stopped;
   uint8_t attempts_ = 0;        // failed in a row
   uint8_t missed_ = 0;          // heartbeats without an answer
   bool ending_ : 1 = false;     // closing for good
+  bool kicked_ : 1 = false;     // once since the last beat was answered
   bool anonymous_ : 1 = false;  // without credentials: no beats, no conversations
 };
 static_assert(sizeof(ClientSession) == 48);

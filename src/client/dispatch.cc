@@ -39,7 +39,7 @@ void ClientSession::handle(const ClientRef& at, const wire::Frame& frame) {
       return hang_up(at, at.context.between_ms(wait, wait + at.context.jitter_ms()));
     }
     case wire::Body::Kicked:
-      return end(at, {.why = Ending::Why::kicked, .kick = frame.body_as_Kicked()->reason()});
+      return handle_kick(at, frame.body_as_Kicked()->reason());
     case wire::Body::Error:
       return handle_error(at, frame);
     case wire::Body::Ok:
@@ -113,9 +113,22 @@ void ClientSession::handle_login(const ClientRef& at, proto::UserId user, Bytes 
   at.context.events.ready(at.index, user, token);
 }
 
+// A token's kick may be the work of this device's own earlier connection, whose login reached the
+// server behind that of the present one. So the first one is no end: where somebody else did log
+// in, with a password, the token is refused; where two devices share it, the next kick ends one.
+void ClientSession::handle_kick(const ClientRef& at, wire::KickReason reason) {
+  const bool by_token = at.context.events.credentials(at.index).kind == Credentials::Kind::token;
+  if (reason == wire::KickReason::LoggedInElsewhere && by_token && !kicked_) {
+    kicked_ = true;
+    return hang_up(at, backoff_ms(at));
+  }
+  end(at, {.why = Ending::Why::kicked, .kick = reason});
+}
+
 void ClientSession::handle_heartbeat(const ClientRef& at, const wire::HeartbeatAck& ack) {
   at.context.stats.heartbeats_answered++;
   missed_ = 0;
+  kicked_ = false;
   // Everything that was pushed before this answer is here: one stream, in order.
   if (static_cast<uint32_t>(ack.pushed()) == received_) return;
   at.context.stats.count_mismatches++;

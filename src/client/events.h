@@ -74,8 +74,8 @@ class ClientEvents {
   virtual void connect(ClientIndex client) = 0;
   // Append these bytes to what is to be sent, in order. Calls nothing of the session.
   virtual void transmit(ClientIndex client, Bytes frame) = 0;
-  // Close the connection once what was transmitted has left; answered by disconnected(), not from
-  // inside this call.
+  // Close the connection once what was transmitted has left; a second call says: at once, the peer
+  // takes nothing any more. Answered by one disconnected(), not from inside this call.
   virtual void close(ClientIndex client) = 0;
   // Must live until this session method returns.
   virtual Credentials credentials(ClientIndex client) = 0;

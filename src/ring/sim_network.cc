@@ -92,6 +92,8 @@ SimNetwork::EndpointId SimNetwork::connect(SimProactor* owner, uint32_t slot, co
 
 uint32_t SimNetwork::transmit(EndpointId from, std::span<const std::byte> bytes) {
   ASSERT(!bytes.empty());
+  // Until the reset has arrived the sender does not know.
+  if (endpoints_[from].cut) return static_cast<uint32_t>(bytes.size());
   const EndpointId to = endpoints_[from].peer;
   Endpoint& target = endpoints_[to];
   if (target.outstanding >= faults_.window_bytes) return 0;
@@ -123,6 +125,7 @@ uint32_t SimNetwork::transmit(EndpointId from, std::span<const std::byte> bytes)
 }
 
 void SimNetwork::finish(EndpointId from) {
+  if (endpoints_[from].cut) return;
   Endpoint& target = endpoints_[endpoints_[from].peer];
   target.last_arrival_ns = std::max(target.last_arrival_ns, clock_.now_ns() + delay());
   schedule(target.last_arrival_ns, {.kind = Kind::fin, .endpoint = endpoints_[from].peer});
@@ -138,6 +141,7 @@ void SimNetwork::consumed(EndpointId at, uint32_t bytes) {
 
 void SimNetwork::reset_link(EndpointId id) {
   for (EndpointId end : {id, endpoints_[id].peer}) {
+    endpoints_[end].cut = true;
     schedule(clock_.now_ns() + delay(), {.kind = Kind::reset, .endpoint = end});
   }
 }

@@ -81,6 +81,7 @@ class SimNetwork {
     bool reset = false;
     bool closed = false;   // this end has been closed by its owner
     bool dead = false;     // nothing reaches this end any more
+    bool cut = false;      // a reset is under way: what it sends from now on is lost
     bool pending = false;  // in a listener's backlog
   };
 

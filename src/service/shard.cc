@@ -61,6 +61,10 @@ Shard::~Shard() = default;
 
 void Shard::release() {
   chat_->release();
+  outgoing_->release();
+  for (uint32_t slot = 0; slot < sessions_.used_slots(); slot++) {
+    if (sessions_[slot].phase != Phase::free) reader_.release(sessions_[slot].partial);
+  }
   for (Mail mail; door_.pop(mail);) discard_mail(mail);
 }
 

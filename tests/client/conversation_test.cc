@@ -158,6 +158,25 @@ TEST(ClientConversation, counts_its_own_messages_into_the_order) {
   EXPECT_EQ(s.told(), (Lines{"message 4 d", "message 6 f"}));
 }
 
+// Found by the simulation: a send is committed and its Sent lost with the connection. To the next
+// one the server pushes it like any other message, behind a gap; then the send is repeated and its
+// Sent comes. The held push was shown as well when the gap closed.
+TEST(ClientConversation, shows_its_own_held_message_once) {
+  Stage s;
+  log_in_in_step(s);
+  ASSERT_TRUE(s.send("mine", 1));
+  const SentFrame mine = s.take(wire::Body::Send);
+  const wire::MessageId* id = mine->body_as_Send()->client_msg_id();
+  s.reply(s.server.message({.conversation = s.conversation,
+                            .seq = 2,
+                            .sender = 1001,
+                            .client_msg_id = {id->high(), id->low()},
+                            .body = as_bytes(std::string_view("mine"))}));
+  acknowledge(s, mine, 2, true);
+  s.push(1, "a");
+  EXPECT_EQ(s.told(), (Lines{"sent 1 2 again", "message 1 a"}));
+}
+
 TEST(ClientConversation, pulls_a_gap_that_does_not_close) {
   Stage s;
   log_in_in_step(s);

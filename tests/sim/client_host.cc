@@ -1,7 +1,7 @@
 #include "tests/sim/client_host.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -52,8 +52,9 @@ ClientHost::ClientHost(const HostOptions& options, const base::Clock& clock,
 ClientHost::~ClientHost() {
   // Sessions end without a connection; the proactor drops what is still open.
   for (uint32_t i = 0; i < clients_.size(); i++) {
-    clients_[i].session.stop(at(i));
-    clients_[i].session.disconnected(at(i));
+    client::ClientSession& session = clients_[i].session;
+    session.stop(at(i));
+    if (session.phase() != client::ClientSession::Phase::stopped) session.disconnected(at(i));
   }
 }
 
@@ -252,8 +253,8 @@ void ClientHost::transmit(client::ClientIndex client, client::Bytes frame) {
 void ClientHost::close(client::ClientIndex client) {
   Client& each = clients_[client];
   ASSERT(each.connection.slot != ring::kSlotNone);
-  each.closing = true;
-  if (each.open) return flush(client);
+  const bool again = std::exchange(each.closing, true);
+  if (each.open && !again) return flush(client);
   hang_up(client);
 }
 
@@ -295,11 +296,15 @@ void ClientHost::room_gap(client::ClientIndex, proto::RoomId, uint64_t missed) {
 }
 
 // A simulated store keeps everything and nobody logs in elsewhere: neither may happen.
-void ClientHost::history_lost(client::ClientIndex, const proto::ConversationId&, proto::Seq) {
-  UNREACHABLE();
+void ClientHost::history_lost(client::ClientIndex client, const proto::ConversationId&,
+                              proto::Seq) {
+  broken_.push_back("client " + std::to_string(client) + " was told of lost history");
 }
-void ClientHost::ended(client::ClientIndex, const client::Ending&) {
-  UNREACHABLE();
+void ClientHost::ended(client::ClientIndex client, const client::Ending& ending) {
+  broken_.push_back("client " + std::to_string(client) + " was ended: " +
+                    (ending.why == client::Ending::Why::kicked
+                         ? wire::EnumNameKickReason(ending.kick)
+                         : wire::EnumNameErrorCode(ending.code)));
 }
 
 void ClientHost::ready(client::ClientIndex, proto::UserId, client::Bytes) {}

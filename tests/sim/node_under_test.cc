@@ -9,13 +9,12 @@
 namespace ringtalk::sim {
 namespace {
 
-// Small enough that pools run empty and queues overflow in every run.
-ring::ProactorOptions proactor_options(uint32_t slots) {
+ring::ProactorOptions proactor_options(const NodeLife& life) {
   ring::ProactorOptions options;
-  options.connections = slots;
-  options.buffers = 8;
+  options.connections = life.slots;
+  options.buffers = life.buffers;
   options.buffer_bytes = 1'024;
-  options.completion_entries = 64;
+  options.completion_entries = life.completions;
   return options;
 }
 
@@ -54,8 +53,8 @@ NodeUnderTest::NodeUnderTest(base::ManualClock& clock, ring::SimNetwork& network
   node_->attach({{1, life.boot}, {}}, *store_, *port_, *port_);
   std::vector<ring::Proactor*> proactors;
   for (uint32_t i = 0; i < life.shards; i++) {
-    proactors_.push_back(std::make_unique<ring::SimProactor>(network, proactor_options(life.slots),
-                                                             false, life.bugs));
+    proactors_.push_back(
+        std::make_unique<ring::SimProactor>(network, proactor_options(life), false, life.bugs));
     proactors.push_back(proactors_.back().get());
   }
   node_->add_shards(proactors, life.slots);

@@ -23,6 +23,8 @@ namespace ringtalk::sim {
 struct NodeLife {
   uint32_t shards = 2;
   uint32_t slots = 512;  // of each shard
+  uint32_t buffers = 8;
+  uint32_t completions = 64;
   uint32_t boot = 1;
   uint64_t seed = 1;
   uint16_t port = 0;  // 0: the first life chooses

@@ -13,6 +13,8 @@ namespace ringtalk::sim {
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
+// Longer than a client beats in vain: (3 + 1) intervals of 2 s, and the way back.
+constexpr uint64_t kQuietMs = 12'000;
 
 class Simulation {
  public:
@@ -23,6 +25,8 @@ class Simulation {
         client_proactor_(network_, client_proactor_options(options.clients)) {
     keys_.add(1, proto::TokenKey{1, 2, 3});
     life_ = {.shards = options.shards,
+             .buffers = options.buffers,
+             .completions = options.completions,
              .seed = options.seed + 2,
              .bugs = options.bugs,
              .store = options.store};
@@ -119,12 +123,16 @@ class Simulation {
     node_->store().set_faults(good);
     clients_->start_all();
     const uint64_t end_ns = clock_.now_ns() + options_.heal_ms * kNsPerMs;
+    quiet_since_ns_ = clock_.now_ns();
     while (clock_.now_ns() < end_ns) {
       advance(std::min(end_ns, clock_.now_ns() + 50 * kNsPerMs));
-      if (!clients_->all_online() || !clients_->settled()) continue;
-      // Whoever seems settled may not have heard of the last message yet: one more round of beats.
-      if (quiet_since_ns_ == 0) quiet_since_ns_ = clock_.now_ns();
-      if (clock_.now_ns() - quiet_since_ns_ < 5'000 * kNsPerMs) continue;
+      // Whoever seems settled may sit on a link that has died in silence, or may not have heard of
+      // the last message yet: that takes the beats of a client to find out.
+      if (!clients_->all_online() || !clients_->settled()) {
+        quiet_since_ns_ = clock_.now_ns();
+        continue;
+      }
+      if (clock_.now_ns() - quiet_since_ns_ < kQuietMs * kNsPerMs) continue;
       converged_ = true;
       return;
     }
@@ -202,6 +210,8 @@ SimulationOptions random_options(uint64_t seed) {
   options.shards = 1 + static_cast<uint32_t>(random.below(3));
   options.kills = static_cast<uint32_t>(random.below(3));
   options.cuts = static_cast<uint32_t>(random.below(2));
+  options.buffers = 1 + static_cast<uint32_t>(random.below(8));
+  options.completions = random.chance(0.3) ? 3 : 64;
   ring::SimFaults& network = options.network;
   network.window_bytes = random.chance(0.3) ? 2'048 : 64 * 1024;
   network.latency_max_ns = random.chance(0.3) ? 50'000'000 : 400'000;

@@ -29,7 +29,9 @@ struct SimulationOptions {
   uint64_t heal_ms = 120'000;  // to converge within, simulated time
   ring::SimFaults network;     // of phase 1
   tests::StoreFaults store;    // of phase 1; acknowledge_before_commit stays in phase 2
-  ring::SimBugs bugs;          // planted in the server's proactors
+  uint32_t buffers = 8;        // of each of the server's proactors: runs empty
+  uint32_t completions = 64;   // and its completion queue: overflows
+  ring::SimBugs bugs;          // planted in them
 };
 
 // Faults drawn from the seed: a mix of some, none of the others.
