@@ -1,0 +1,160 @@
+// Whole runs against a server that errs exactly as often as it says.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "loadgen/conductor.h"
+#include "tests/loadgen/faulty_server.h"
+#include "tests/support/process.h"
+
+namespace ringtalk::loadgen {
+namespace {
+
+using tests::FaultyOptions;
+using tests::FaultyServer;
+
+class Honesty : public testing::Test {
+ protected:
+  Honesty() { tests::write_file(folder_.path() + "/key", std::string(32, 'k'), 0600); }
+
+  RunReport run(FaultyServer& server, const char* preset_name,
+                const std::vector<std::pair<const char*, const char*>>& keys,
+                std::FILE* out = nullptr) {
+    Options options;
+    options.scenario = *parse_scenario(preset_name, *preset(preset_name), "preset");
+    for (const auto& [key, value] : keys) EXPECT_TRUE(set_key(options.scenario, key, value).ok());
+    EXPECT_TRUE(check(options.scenario).ok());
+    options.targets = {server.address()};
+    options.token_key = folder_.path() + "/key";
+    options.threads = threads_;
+    const base::SystemClock clock;
+    Conductor conductor(options, clock, out);
+    auto report = conductor.run();
+    server.stop();
+    EXPECT_TRUE(report.ok()) << report.error().text;
+    return std::move(report).value();
+  }
+
+  tests::TemporaryFolder folder_;
+  uint32_t threads_ = 1;
+};
+
+TEST_F(Honesty, AGoodServerPasses) {
+  FaultyServer server({});
+  const RunReport report = run(server, "echo", {{"duration", "300ms"}, {"echo.window", "4"}});
+  EXPECT_EQ(verdict(report), Exit::pass) << to_text(report, "");
+  EXPECT_GT(*report.messages.issued, 0u);
+  EXPECT_EQ(report.messages.delivered, report.messages.issued);
+  EXPECT_EQ(report.messages.expected, report.messages.issued);
+  EXPECT_EQ(*report.messages.delivered, server.messages);
+  EXPECT_FALSE(report.messages.planned.has_value()) << "a closed loop plans nothing";
+  EXPECT_FALSE(report.messages.acknowledged.has_value()) << "an echo is not acknowledged";
+  EXPECT_EQ(report.connections.reached, 64u);
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["server"]["stats"]["delta"]["messages"], server.messages);
+}
+
+TEST_F(Honesty, EachDropRepeatAndSwapOfAnEchoIsFoundAndNothingElse) {
+  FaultyServer server({.every = 10'000});
+  const RunReport report = run(server, "echo",
+                               {{"connections", "8"},
+                                {"duration", "2s"},
+                                {"echo.window", "32"},
+                                {"settle.timeout", "500ms"}});
+  EXPECT_EQ(verdict(report), Exit::failed) << to_text(report, "");
+  ASSERT_GT(server.dropped, 0u) << "too few messages: " << server.messages;
+  EXPECT_EQ(*report.messages.lost, server.dropped);
+  EXPECT_EQ(*report.messages.duplicated, server.repeated);
+  EXPECT_EQ(*report.messages.reordered, server.swapped);
+  EXPECT_EQ(*report.messages.issued, server.messages);
+  EXPECT_EQ(*report.messages.delivered + *report.messages.lost, *report.messages.expected);
+  EXPECT_TRUE(report.invalid_reasons.empty());
+}
+
+// A client is shown no room message twice: repeats are seen on the wire only.
+TEST_F(Honesty, EachDropRepeatAndSwapInARoomIsFoundOnEveryRing) {
+  for (const uint32_t threads : {1u, 3u}) {
+    SCOPED_TRACE(threads);
+    threads_ = threads;
+    FaultyServer server({.every = 10'000});
+    const RunReport report = run(server, "room",
+                                 {{"connections", "20"},
+                                  {"duration", "2s"},
+                                  {"room.window", "64"},
+                                  {"room.publishers", "3"},
+                                  {"settle.timeout", "500ms"}});
+    EXPECT_EQ(verdict(report), Exit::failed) << to_text(report, "");
+    ASSERT_GT(server.dropped, 0u) << "too few messages: " << server.messages;
+    EXPECT_EQ(*report.messages.lost, server.dropped);
+    EXPECT_EQ(*report.messages.wire_duplicates, server.repeated);
+    EXPECT_EQ(*report.messages.duplicated, 0u);
+    EXPECT_EQ(*report.messages.reordered, server.swapped);
+    EXPECT_EQ(*report.messages.wire_reordered, server.swapped);
+    EXPECT_EQ(*report.messages.expected, server.messages);
+    EXPECT_EQ(*report.messages.expected, *report.messages.issued * 20);
+  }
+}
+
+TEST_F(Honesty, APublishThatReachesNobodyIsLostToEveryMember) {
+  FaultyServer server({.forget_publishes = 100});
+  const RunReport report = run(server, "room",
+                               {{"connections", "10"},
+                                {"rate", "1000"},
+                                {"duration", "500ms"},
+                                {"settle.timeout", "500ms"}});
+  ASSERT_EQ(*report.messages.issued, 500u);
+  EXPECT_EQ(*report.messages.lost, 5u * 10);
+  EXPECT_EQ(verdict(report), Exit::failed);
+}
+
+TEST_F(Honesty, AnOpenLoopIssuesWhatItPlannedWithAndWithoutATerminal) {
+  std::FILE* file = std::tmpfile();
+  uint64_t planned = 0;
+  for (std::FILE* out : {static_cast<std::FILE*>(nullptr), file}) {
+    FaultyServer server({});
+    const RunReport report =
+        run(server, "echo", {{"rate", "1000"}, {"duration", "500ms"}, {"arrival.kind", "poisson"}},
+            out);
+    EXPECT_EQ(*report.messages.issued, *report.messages.planned);
+    EXPECT_EQ(*report.messages.delivered, *report.messages.planned);
+    // Of 500 arrivals of a Poisson process; the seed decides how many, not the display.
+    if (planned == 0) planned = *report.messages.planned;
+    EXPECT_EQ(*report.messages.planned, planned);
+    EXPECT_NEAR(static_cast<double>(planned), 500, 100);
+    EXPECT_EQ(report.latency.back().name, "schedule_lag");
+  }
+  EXPECT_GT(std::ftell(file), 0);
+  std::fclose(file);
+}
+
+TEST_F(Honesty, AGeneratorThatCannotKeepUpSaysInvalid) {
+  FaultyServer server({});
+  const RunReport report = run(
+      server, "echo", {{"rate", "3000000"}, {"duration", "300ms"}, {"settle.timeout", "100ms"}});
+  EXPECT_EQ(verdict(report), Exit::invalid) << to_text(report, "");
+  EXPECT_EQ(to_text(report, "").substr(0, 9), "INVALID: ");
+}
+
+TEST_F(Honesty, ClientsThatDoNotComeInMakeTheRunInvalid) {
+  FaultyServer server({});
+  // The test's server has 256 slots; the harness keeps one of them for itself.
+  const RunReport report = run(
+      server, "idle", {{"connections", "300"}, {"duration", "100ms"}, {"ramp.timeout", "500ms"}});
+  EXPECT_EQ(verdict(report), Exit::invalid);
+  EXPECT_EQ(report.connections.reached, 255u);
+  EXPECT_EQ(report.invalid_reasons.at(0), "reached 255 of 300 connections");
+  EXPECT_FALSE(report.connections.ramp_s.has_value());
+}
+
+TEST_F(Honesty, HeartbeatsAreSentAndCounted) {
+  FaultyServer server({.heartbeat_ms = 100});
+  const RunReport report = run(server, "idle", {{"connections", "50"}, {"duration", "1s"}});
+  EXPECT_EQ(verdict(report), Exit::pass) << to_text(report, "");
+  EXPECT_GE(report.heartbeats.sent, 50u * 5);
+  EXPECT_LE(report.heartbeats.answered, report.heartbeats.sent);
+  EXPECT_GE(server.heartbeats, report.heartbeats.answered);
+  EXPECT_FALSE(report.messages.issued.has_value());
+}
+
+}  // namespace
+}  // namespace ringtalk::loadgen
