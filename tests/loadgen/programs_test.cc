@@ -26,6 +26,12 @@ Json report_in(const std::string& folder) {
   return Json::parse(read_file(folder + "/run.json"));
 }
 
+// The run goes on while the test does nothing: what it measures in that time is what is judged.
+void let_it_run(long milliseconds) {
+  const timespec pause{milliseconds / 1'000, milliseconds % 1'000 * 1'000'000};
+  ::nanosleep(&pause, nullptr);
+}
+
 bool says(const Process& process, const std::string& text) {
   return process.errors().find(text) != std::string::npos;
 }
@@ -66,10 +72,9 @@ TEST(LoadgenProgram, AServerStoppedFor200MsShowsInP999FromTheIntendedTime) {
                                 folder.path()})});
   ASSERT_TRUE(wait_until([&] { return says(load, "run "); }, &load));
   // Into the run: what happens before its first second may belong to the ramp.
-  const timespec pause{0, 200'000'000};
-  for (int i = 0; i < 5; i++) ::nanosleep(&pause, nullptr);
+  let_it_run(1'000);
   server.process().signal(SIGSTOP);
-  ::nanosleep(&pause, nullptr);
+  let_it_run(200);
   server.process().signal(SIGCONT);
   const int status = load.wait();
   const Json report = report_in(folder.path());
@@ -91,6 +96,7 @@ TEST(LoadgenProgram, AnInterruptTellsWhatWasMeasured) {
       {.argv = run_of(server, "echo",
                       {"--connections", "10", "--duration", "600", "--out", folder.path()})});
   ASSERT_TRUE(wait_until([&] { return says(load, "run "); }, &load));
+  let_it_run(500);
   load.signal(SIGINT);
   ASSERT_EQ(load.wait(), 105) << load.output() << load.errors();
   const Json report = report_in(folder.path());
@@ -112,8 +118,7 @@ TEST(LoadgenProgram, AKilledServerLosesNothingThatItAcknowledged) {
                       {"--connections", "20", "--duration", "6", "--set", "direct.window=4",
                        "--set", "settle.timeout=30", "--out", folder.path()})});
   ASSERT_TRUE(wait_until([&] { return says(load, "run "); }, &load));
-  const timespec pause{0, 500'000'000};
-  ::nanosleep(&pause, nullptr);
+  let_it_run(500);
   server.process().signal(SIGKILL);
   server.process().wait();
   server.start_again();
