@@ -128,29 +128,18 @@ base::Failure<StoreOpenError> explain(const StoreUrl& url, const SchemaError& er
   UNREACHABLE();
 }
 
-struct Started {
-  uint16_t node = 0;
-  uint32_t boot = 0;
-};
+constexpr uint16_t kEmbeddedNode = 1;
 
-// Deals the node an id if it has none, and counts this start.
-bool start_node(SqliteConnection& connection, uint16_t node, Started& started) {
+// Counts this start.
+bool start_node(SqliteConnection& connection, uint32_t& boot) {
   if (connection.begin_write() != SqlError::none) return false;
-  uint64_t id = node;
-  uint64_t boot = 0;
-  if (id == 0) {
-    Rows rows(connection, Query::id_deal, std::string_view("node"));
-    if (rows.next()) id = rows.number(0);
-    if (!rows.run() || id == 0 || id > UINT16_MAX) return false;
-  }
   {
-    Rows rows(connection, Query::node_start, id);
-    if (rows.next()) boot = rows.number(0);
-    if (!rows.run() || boot == 0) return false;
+    Rows rows(connection, Query::node_start, uint64_t{kEmbeddedNode});
+    if (rows.next()) boot = static_cast<uint32_t>(rows.number(0));
+    if (!rows.run()) return false;
   }
-  if (connection.commit() != SqlError::none) return false;
-  started = {static_cast<uint16_t>(id), static_cast<uint32_t>(boot)};
-  return true;
+  ASSERT(boot > 0);
+  return connection.commit() == SqlError::none;
 }
 
 bool read_start(SqliteConnection& connection, OpenedStore& opened) {
@@ -212,13 +201,11 @@ base::Result<OpenedStore, StoreOpenError> open_store(const StoreUrl& url, ReplyS
   if (!migrated.ok()) return explain(url, migrated.error());
 
   OpenedStore opened{};
-  Started started;
-  if (connection.prepare() != SqlError::none || !start_node(connection, options.node, started) ||
+  opened.node = kEmbeddedNode;
+  if (connection.prepare() != SqlError::none || !start_node(connection, opened.boot) ||
       !read_start(connection, opened)) {
     return explain(url, SqlFailure{connection.error(), connection.error_text()});
   }
-  opened.node = started.node;
-  opened.boot = started.boot;
 
   std::vector<std::unique_ptr<Connection>> readers;
   for (uint32_t i = 0; i < options.readers && !in_memory; i++) {

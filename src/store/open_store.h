@@ -44,14 +44,13 @@ struct StoreOptions {
   uint32_t log_pages_max = 4'096;
   uint32_t busy_ms = 2'000;       // how long a locked store is waited for before "unavailable"
   uint32_t lock_wait_ms = 3'000;  // for a predecessor that is still dying
-  uint16_t node = 0;  // the node's id as kept in the data directory; 0: the store deals one
 
   static StoreOptions test_min();
 };
 
 struct OpenedStore {
   std::unique_ptr<Store> store;
-  uint16_t node;
+  uint16_t node;  // always the same: one process at a time holds an embedded store
   uint32_t boot;  // raised by each open: this start of the node
   uint64_t users;
   std::vector<Revocation> revocations;

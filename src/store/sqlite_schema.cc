@@ -17,7 +17,7 @@ CREATE TABLE schema_version (
   applied_ms INTEGER NOT NULL
 ) STRICT;
 
--- The last id dealt of each kind (user, node): ids rise and are never used again.
+-- The last id dealt of each kind (user): ids rise and are never used again.
 CREATE TABLE id_source (
   kind TEXT PRIMARY KEY,
   last INTEGER NOT NULL
