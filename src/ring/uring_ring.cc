@@ -153,7 +153,11 @@ int UringRing::enter_kernel(Enter how, uint64_t timeout_ns) {
   kernel_calls_++;
   // EINTR and ETIME end a wait; EBUSY (completions overflow) and EAGAIN (memory) leave the
   // submissions in the queue for the next enter.
-  return result == -EEXIST ? EEXIST : 0;
+  // Another thread than the issuer is told EEXIST, or, where the issuer had registered the ring's
+  // descriptor for itself alone, that there is no such ring (io_uring_enter(2)).
+  const bool foreign =
+      (flags & IORING_ENTER_REGISTERED_RING) != 0 && (result == -EBADF || result == -EINVAL);
+  return result == -EEXIST || foreign ? EEXIST : 0;
 }
 
 io_uring_cqe UringRing::take() {

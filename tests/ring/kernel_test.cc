@@ -243,6 +243,18 @@ TEST_P(Kernel, AnAddressThatIsNotOurs) {
   close(server, id);
 }
 
+// Once, a server that was stopped never ended: its main thread destroyed proactors that other
+// threads had run, and the kernel's refusal of a foreign thread was not understood.
+TEST_P(Kernel, EndsOnAnotherThreadThanTheOneThatRanIt) {
+  Party& server = party();
+  std::thread shard([&] {
+    listen(server);
+    server.turn(0);
+  });
+  shard.join();
+  parties_.clear();
+}
+
 TEST_P(Kernel, WakesFromAnotherThreadAreNeverLost) {
   Party& sleeper = party();
   constexpr uint32_t kRounds = 2'000;
