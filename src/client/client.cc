@@ -239,6 +239,14 @@ proto::Seq ClientSession::cursor(const proto::ConversationId& conversation) cons
   return found == nullptr ? 0 : found->last;
 }
 
+std::vector<std::pair<proto::ConversationId, proto::Seq>> ClientSession::cursors() const {
+  std::vector<std::pair<proto::ConversationId, proto::Seq>> list;
+  if (state_ != nullptr) {
+    state_->conversations.for_each([&](const Conversation& c) { list.emplace_back(c.id, c.last); });
+  }
+  return list;
+}
+
 bool ClientSession::send(const ClientRef& at, const proto::ConversationId& conversation,
                          wire::MessageKind kind, Bytes body, uint64_t tag, proto::Seq reply_to,
                          proto::ClientMessageId* id) {

@@ -18,6 +18,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "client/context.h"
 
@@ -60,6 +62,7 @@ class ClientSession {
   void set_cursor(const ClientRef& at, const proto::ConversationId& conversation, proto::Seq seq);
   // Everything up to here has been shown.
   proto::Seq cursor(const proto::ConversationId& conversation) const noexcept;
+  std::vector<std::pair<proto::ConversationId, proto::Seq>> cursors() const;
   // Accepts a message for delivery (sent() tells the outcome) under a new random id, which is
   // returned; false: the outbox is full.
   bool send(const ClientRef& at, const proto::ConversationId& conversation, wire::MessageKind kind,

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "client/context.h"
@@ -51,6 +52,10 @@ class Conversations {
   Conversation& open(const proto::ConversationId& id);
   const Conversation* find(const proto::ConversationId& id) const noexcept;
   void set_cursor(const proto::ConversationId& id, proto::Seq seq);
+  template <class Use>
+  void for_each(Use&& use) const {
+    for (const auto& c : conversations_) use(std::as_const(*c));
+  }
 
   // ---- of the session
   void online(const ClientRef& at, proto::UserId user);

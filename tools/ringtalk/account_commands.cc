@@ -1,0 +1,65 @@
+// register and login.
+
+#include <cstring>
+
+#include "proto/verifier.h"
+#include "tools/ringtalk/command.h"
+#include "tools/ringtalk/json_line.h"
+
+namespace ringtalk::tool {
+namespace {
+
+class Register final : public Command {
+ public:
+  using Command::Command;
+
+ private:
+  void begin() override { session_.register_user(at_, setup_.options.name, setup_.password); }
+  void replied(client::ClientIndex client, uint32_t request, const wire::Frame& frame) override {
+    const wire::Registered* registered = frame.body_as_Registered();
+    if (registered == nullptr) return Command::replied(client, request, frame);
+    print(JsonLine("registered")
+              .number("user", registered->user())
+              .text("name", setup_.options.name)
+              .str());
+    finish(0);
+  }
+};
+
+class Login final : public Command {
+ public:
+  using Command::Command;
+
+ private:
+  void ready(client::ClientIndex client, proto::UserId user, client::Bytes token) override {
+    if (token.size() != setup_.profile.token.size()) {
+      return fail("the server gave no token that this version knows");
+    }
+    std::memcpy(setup_.profile.token.data(), token.data(), token.size());
+    setup_.profile.user = user;
+    Command::ready(client, user, token);
+  }
+  void begin() override {
+    const auto saved = save_profile(setup_.options.profile, setup_.profile);
+    if (!saved.ok()) return fail(saved.error().text);
+    print(JsonLine("logged_in")
+              .number("user", setup_.profile.user)
+              .text("name", setup_.profile.name)
+              .text("server", setup_.profile.server)
+              .text("saved", profile_path(setup_.options.profile))
+              .str());
+    finish(0);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_account_command(Setup setup,
+                                              std::unique_ptr<ring::Proactor> proactor) {
+  if (setup.options.verb == Verb::login) {
+    return std::make_unique<Login>(std::move(setup), std::move(proactor), client::ClientOptions{});
+  }
+  return std::make_unique<Register>(std::move(setup), std::move(proactor), client::ClientOptions{});
+}
+
+}  // namespace ringtalk::tool

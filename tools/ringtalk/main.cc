@@ -1,0 +1,94 @@
+// The command-line client: reads the command line, the profile and the password, runs a command.
+
+#include <signal.h>
+#include <sys/random.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "base/assert.h"
+#include "tools/ringtalk/command.h"
+#include "tools/ringtalk/secret.h"
+
+namespace ringtalk::tool {
+namespace {
+
+constexpr char kDefaultServer[] = "127.0.0.1:7380";
+
+int complain(int code, const std::string& text) {
+  std::fprintf(stderr, "ringtalk: %s\n", text.c_str());
+  return code;
+}
+
+// Small: one connection, whose requests are few.
+base::Result<std::unique_ptr<ring::Proactor>, ring::BackendError> make_small_proactor(
+    ring::Backend wanted) {
+  const auto choice = ring::choose_backend(wanted, "");
+  if (!choice.ok()) return base::Failure{choice.error()};
+  ring::ProactorOptions options;
+  options.connections = 4;
+  options.listeners = 1;
+  options.submission_entries = 64;
+  options.buffers = 8;
+  return ring::make_proactor(choice->backend, options);
+}
+
+proto::DeviceId fresh_device() {
+  uint64_t device;
+  ASSERT(::getrandom(&device, sizeof device, 0) == sizeof device);
+  return (device & proto::kIdMax) | 1;
+}
+
+// Fills in who the command acts for. Empty: ready; else the exit code, with the reason told.
+std::optional<int> prepare(Setup& setup) {
+  const Options& options = setup.options;
+  const auto known = load_profile(options.profile);
+  const bool makes_login = options.verb == Verb::register_user || options.verb == Verb::login;
+  if (!makes_login) {
+    if (!known.ok()) return complain(1, known.error().text);
+    setup.profile = *known;
+    if (!options.server.empty()) setup.profile.server = options.server;
+    return std::nullopt;
+  }
+  setup.profile.server = options.server.empty() ? kDefaultServer : options.server;
+  setup.profile.name = options.name;
+  // A device keeps its number, and what it was shown, as long as it is the same user's.
+  const bool same =
+      known.ok() && known->name == options.name && known->server == setup.profile.server;
+  if (same) setup.profile = *known;
+  if (!same) setup.profile.device = fresh_device();
+  const bool registers = options.verb == Verb::register_user;
+  setup.login = registers ? client::Credentials::Kind::none : client::Credentials::Kind::password;
+  const auto password = read_password(options.password_file, registers);
+  if (!password.ok()) {
+    return complain(password.error().interrupted ? kExitInterrupted : kExitUsage,
+                    password.error().text);
+  }
+  setup.password = *password;
+  return std::nullopt;
+}
+
+int main_of(int argc, const char* const* argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto options = parse_options(argc, argv);
+  if (!options.ok()) {
+    std::fputs(options.error().text.c_str(), options.error().exit == 0 ? stdout : stderr);
+    return options.error().exit;
+  }
+  Setup setup;
+  setup.options = *options;
+  if (const auto code = prepare(setup)) return *code;
+  auto addresses = resolve(setup.profile.server);
+  if (!addresses.ok()) return complain(kExitUsage, addresses.error().text);
+  setup.addresses = std::move(*addresses);
+  auto proactor = make_small_proactor(options->backend);
+  if (!proactor.ok()) return complain(kExitUsage, proactor.error().text);
+  return make_command(std::move(setup), std::move(*proactor))->run();
+}
+
+}  // namespace
+}  // namespace ringtalk::tool
+
+int main(int argc, char** argv) {
+  return ringtalk::tool::main_of(argc, argv);
+}

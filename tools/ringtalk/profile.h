@@ -1,0 +1,41 @@
+// tools/ringtalk/profile.h: what the tool remembers between two commands: who is logged in where,
+// the token, and how far each conversation was shown.
+//
+// One JSON file for each profile under $XDG_STATE_HOME/ringtalk (or ~/.local/state/ringtalk), mode
+// 0600 in a directory of mode 0700, replaced by rename. Thread rule: one owner.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "proto/ids.h"
+#include "proto/token.h"
+
+namespace ringtalk::tool {
+
+struct Cursor {
+  proto::ConversationId conversation;
+  proto::Seq seq = 0;
+};
+
+struct Profile {
+  std::string server;
+  std::string name;
+  proto::UserId user = 0;
+  proto::DeviceId device = 0;
+  proto::TokenBytes token{};
+  bool listened = false;  // once: from then on no message is passed over
+  std::vector<Cursor> cursors;
+};
+
+// One line for the user.
+struct ProfileError {
+  std::string text;
+};
+
+std::string profile_path(const std::string& profile);
+base::Result<Profile, ProfileError> load_profile(const std::string& profile);
+base::Status<ProfileError> save_profile(const std::string& profile, const Profile& content);
+
+}  // namespace ringtalk::tool
