@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -122,6 +123,8 @@ class Server {
   std::unique_ptr<cluster::Switchboard::Port> port_;
   std::unique_ptr<store::Store> store_;
   std::vector<ring::Address> addresses_;
+  std::optional<std::latch> shards_ended_;
+  std::latch nobody_wakes_{1};
   std::vector<std::thread> threads_;
 };
 
@@ -266,6 +269,7 @@ void Server::start_shards() {
       at = *listening;  // the others share the port that the first one got
     }
   }
+  shards_ended_.emplace(plan_.shards);
   for (uint32_t i = 0; i < plan_.shards; i++) {
     threads_.emplace_back([this, i] { run_shard(i); });
     const std::string name = "shard-" + std::to_string(i);
@@ -280,6 +284,11 @@ void Server::run_shard(uint32_t index) {
     shard.turn(clock_.now_ns() + turn_ns);
   }
   tell_main(Event::shard_ended);
+  // A proactor ends on the thread that ran it (io_uring takes no other), and only when nobody wakes
+  // it any more.
+  shards_ended_->count_down();
+  nobody_wakes_.wait();
+  proactors_[index].reset();
 }
 
 void Server::say_ready() {
@@ -304,9 +313,13 @@ void Server::say_ready() {
 
 int Server::serve() {
   const int status = handle_signals();
+  shards_ended_->wait();
+  if (!config().stats_file.empty()) write_stats(*node_->snapshot());
+  store_->stop();
+  passwords_.reset();
+  nobody_wakes_.count_down();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  if (!config().stats_file.empty()) write_stats(*node_->snapshot());
   log_->write(base::LogLevel::info, status == kExitGood ? "stopped as asked" : "stopped",
               {{"status", static_cast<uint64_t>(status)}});
   return status;
