@@ -32,7 +32,6 @@ lint   python3                             command:python3
 bench  libbenchmark-dev                    module:benchmark
 bench  redis-server                        command:redis-server
 bench  nats-server                         command:nats-server
-bench  libhiredis-dev                      module:hiredis
 fuzz   clang                               command:clang++
 '
 # Packages that would start a service when they are installed: we want the program, not the service.
