@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "ring/epoll_proactor.h"
 #include "ring/token.h"
+#include "ring/poison.h"
 #include "ring/socket.h"
 
 namespace ringtalk::ring {
@@ -304,6 +305,7 @@ void EpollProactor::read_once(uint32_t slot) {
   Connection& at = connections_[slot];
   stats_.system_calls++;
   stats_.submissions++;
+  unpoison(buffer_.data(), buffer_.bytes());
   const ssize_t count = recv(at.descriptor, buffer_.data(), buffer_.bytes(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
     if (errno == EAGAIN) at.flags &= ~kReadable;
@@ -327,6 +329,7 @@ void EpollProactor::read_once(uint32_t slot) {
     completion.error = number == 0 ? Error::none : error_from_errno(number);
   }
   deliver(completion);
+  poison(buffer_.data(), buffer_.bytes());
 }
 
 void EpollProactor::visit_done(uint32_t slot) {

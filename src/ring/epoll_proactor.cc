@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "ring/poison.h"
 #include "ring/token.h"
 
 namespace ringtalk::ring {
@@ -63,6 +64,8 @@ int EpollProactor::set_up() {
 
 EpollProactor::~EpollProactor() {
   ASSERT(handler_ == nullptr);
+  // The address may be mapped again.
+  if (buffer_.ok()) unpoison(buffer_.data(), buffer_.bytes());
   for (uint32_t slot = 0; slot < connections_.fresh(); slot++) {
     if (connections_[slot].descriptor >= 0) ::close(connections_[slot].descriptor);
   }

@@ -6,22 +6,8 @@
 #include <string>
 
 #include "base/assert.h"
+#include "ring/poison.h"
 #include "ring/uring_ring.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define RINGTALK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RINGTALK_ASAN 1
-#endif
-#endif
-
-#ifdef RINGTALK_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, bytes) (static_cast<void>(address))
-#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) (static_cast<void>(address))
-#endif
 
 namespace ringtalk::ring {
 namespace {
@@ -57,7 +43,7 @@ UringBuffers::UringBuffers(const ProactorOptions& options, const UringFeatures& 
 
 UringBuffers::~UringBuffers() {
   if (ring_ != nullptr) io_uring_unregister_buf_ring(&ring_->raw(), 0);
-  if (memory_.ok()) ASAN_UNPOISON_MEMORY_REGION(memory_.data(), memory_.bytes());
+  if (memory_.ok()) unpoison(memory_.data(), memory_.bytes());
 }
 
 base::Status<BackendError> UringBuffers::set_up(UringRing& ring) {
@@ -90,7 +76,7 @@ void UringBuffers::provide(uint32_t id) {
   entry.length = bytes_each_;
   entry.id = static_cast<uint16_t>(id);
   filled_[id] = 0;
-  ASAN_POISON_MEMORY_REGION(buffer(id), bytes_each_);
+  poison(buffer(id), bytes_each_);
   tail_++;
   __atomic_store_n(&entries[0].reserved, tail_, __ATOMIC_RELEASE);
 }
@@ -101,7 +87,7 @@ std::span<const std::byte> UringBuffers::lease(uint32_t cqe_flags, uint32_t byte
   const uint32_t at = incremental_ ? filled_[id] : 0;
   ASSERT(bytes <= bytes_each_ - at);
   filled_[id] += bytes;
-  ASAN_UNPOISON_MEMORY_REGION(buffer(id) + at, bytes);
+  unpoison(buffer(id) + at, bytes);
   return {buffer(id) + at, bytes};
 }
 
@@ -109,7 +95,7 @@ void UringBuffers::give_back(uint32_t cqe_flags, std::span<const std::byte> leas
   const uint32_t id = cqe_flags >> IORING_CQE_BUFFER_SHIFT;
   ASSERT((cqe_flags & IORING_CQE_F_BUFFER) != 0 && id < count_);
   if (incremental_ && (cqe_flags & kCqeBufferMore) != 0) {
-    ASAN_POISON_MEMORY_REGION(leased.data(), leased.size());
+    poison(leased.data(), leased.size());
     return;
   }
   provide(id);
