@@ -76,8 +76,9 @@ def screen(run, shown):
     lines += [
         "", "Next, from here:",
         f"  build/bin/ringtalkd --data-dir {shown}/data --token-key {shown}/token.key &",
+        "  for c in register login; do build/bin/ringtalk $c ada <<< 'a long secret'; done",
+        "  build/bin/ringtalk ping",
         f"  build/bin/loadgen run room --duration 10 --token-key {shown}/token.key",
-        "  ./tools/dev test",
     ]
     return lines[:LINES_MAX]
 

@@ -1,7 +1,7 @@
 # Configuring and building. One build directory for each kind of build, all under build* at the root.
 
 jobs=$(nproc)
-programs=(src/ringtalkd loadgen/loadgen)
+programs=(src/ringtalkd loadgen/loadgen tools/ringtalk/ringtalk)
 
 # option DIR NAME: the value of a meson option in a configured directory.
 option() {

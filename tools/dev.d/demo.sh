@@ -6,19 +6,32 @@ demo_rate=1500
 demo_seconds=20
 demo_dir=$root/build/demo
 server_pid=
+load_pid=
 
-stop_server() {
+# `wait` and `kill -0` do not tell that a child has ended while bash is in a trap.
+has_ended() { [ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"; }
+
+# stop_process PID: asks, and insists after five seconds.
+stop_process() {
   local i
-  [ -n "$server_pid" ] || return 0
-  kill -TERM "$server_pid" 2>/dev/null || true
+  kill -TERM "$1" 2>/dev/null || return 0
   exec {never}<> <(:)
-  for ((i = 0; i < 50; i++)); do
-    kill -0 "$server_pid" 2>/dev/null || break
-    read -r -t 0.1 -u "$never" || true
+  for ((i = 0; i < 100; i++)); do
+    ! has_ended "$1" || break
+    read -r -t 0.05 -u "$never" || true
   done
-  kill -KILL "$server_pid" 2>/dev/null || true
-  wait "$server_pid" 2>/dev/null || true
+  kill -KILL "$1" 2>/dev/null || true
+}
+stop_server() {
+  [ -z "$server_pid" ] || stop_process "$server_pid"
   server_pid=
+}
+# Who interrupts a demo does not wait for its report.
+stop_load() {
+  [ -n "$load_pid" ] || return 0
+  disown "$load_pid"
+  kill -KILL "$load_pid" 2>/dev/null || true
+  load_pid=
 }
 
 # A key of the ports file.
@@ -33,7 +46,8 @@ start_server() {
   rm -rf "$demo_dir"
   mkdir -p "$demo_dir/data"
   (umask 077 && head -c 32 /dev/urandom >"$demo_dir/token.key")
-  "$root/build/bin/ringtalkd" --listen 127.0.0.1:0 --data-dir "$demo_dir/data" \
+  # A session of its own: Ctrl-C is for this script, which ends the two in order.
+  setsid "$root/build/bin/ringtalkd" --listen 127.0.0.1:0 --data-dir "$demo_dir/data" \
     --token-key "$demo_dir/token.key" --ports-file "$demo_dir/ports.json" \
     --set heartbeat.interval_ms=2000 >"$demo_dir/server.log" 2>&1 &
   server_pid=$!
@@ -48,8 +62,8 @@ start_server() {
     complain "== server: did not come up; it said:"
     die "$(tail -n 20 "$demo_dir/server.log")"
   }
-  # Why it runs on epoll, if it had to; the server says cause and remedy in one line.
-  grep -i 'io_uring' "$demo_dir/server.log" | grep -i 'epoll' | sed 's/^/   /' || true
+  # Why it runs on epoll, if it had to: the server's one line with cause and remedy.
+  sed -n 's/.*"level":"warn","message":"\(.*\)"}$/   \1/p' "$demo_dir/server.log"
   # The ready line tells how many this host lets it hold.
   local room
   room=$(sed -n 's/^ready .*room for \([0-9,]*\),.*/\1/p' "$demo_dir/server.log" | tr -d ,)
@@ -64,9 +78,13 @@ start_server() {
 load_status=0
 run_load() {
   load_status=0
-  "$root/build/bin/loadgen" run mixed --target "127.0.0.1:$(port_of client.port)" \
+  at_exit stop_load
+  setsid "$root/build/bin/loadgen" run mixed --target "127.0.0.1:$(port_of client.port)" \
     --connections "$demo_clients" --rate "$demo_rate" --duration "$demo_seconds" \
-    --token-key "$demo_dir/token.key" --out "$demo_dir/run" || load_status=$?
+    --token-key "$demo_dir/token.key" --out "$demo_dir/run" &
+  load_pid=$!
+  wait "$load_pid" || load_status=$?
+  load_pid=
   case $load_status in 0 | 98 | 99) ;; *) return "$load_status" ;; esac
 }
 
