@@ -64,6 +64,8 @@ base::Status<BackendError> UringBuffers::set_up(UringRing& ring) {
                      std::strerror(-result) + "; raise `ulimit -l`"}};
   }
   ring_ = &ring;
+  // Touched now: the pool belongs to the start, not to the first connections.
+  std::memset(memory_.data(), 0, memory_.bytes());
   for (uint32_t id = 0; id < count_; id++) provide(id);
   return base::Done{};
 }
