@@ -14,7 +14,7 @@ Chat::Chat(Port& port, proto::SegmentDepot& depot, uint64_t origin)
     : port_(port),
       postbox_(std::make_unique<Postbox>(port, *this)),
       room_home_(std::make_unique<RoomHome>(port, *postbox_, depot, origin)),
-      rooms_(std::make_unique<Rooms>(port, *postbox_, origin)),
+      rooms_(std::make_unique<Rooms>(port, *postbox_)),
       routes_(std::make_unique<Routes>(port, *postbox_)),
       sends_(std::make_unique<Sends>(port, *postbox_)),
       pushes_(std::make_unique<Pushes>(port)),

@@ -26,7 +26,7 @@ class Sends;
 
 class Chat final : public OutgoingSink, public MailTaker {
  public:
-  // `origin`: of the room messages that this node numbers; new at each boot.
+  // `origin`: the first of the room messages that this node numbers (kOriginsPerBoot may follow).
   Chat(Port& port, proto::SegmentDepot& depot, uint64_t origin);
   ~Chat() override;
 

@@ -24,7 +24,7 @@ enum class MailKind : uint8_t {
   // ---- rooms, from the home to the shards that have members
   room_joined,    // slot, generation: who joined; range: its RoomJoined frame
   room_messages,  // slot, generation, high half of b: who gets none; low half: frames; range
-  room_gap,       // a: room; b: n; number: missed
+  room_gap,       // a: room; slot, generation: origin; b: n; number: missed
 
   // ---- routes, to the user's home
   route_open,   // slot, generation; a: user; b: device; number: epoch

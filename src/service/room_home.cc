@@ -8,6 +8,12 @@
 
 namespace ringtalk::service {
 
+namespace {
+
+constexpr size_t kOthersMax = 64;
+
+}  // namespace
+
 RoomHome::RoomHome(Port& port, Postbox& postbox, proto::SegmentDepot& depot, uint64_t origin)
     : port_(port), postbox_(postbox), writer_(depot), origin_(origin) {
   ASSERT(origin != 0);
@@ -33,15 +39,15 @@ uint32_t RoomHome::make(proto::RoomId id) {
   room = Room{};
   room.listed = listed;
   room.id = id;
-  // A room that comes back goes on above every number that it can have had.
-  room.n = n_retired_;
+  // A room that comes back numbers from 1 again, under an origin that it has not had.
+  room.origin = origin_ + rooms_ended_ % kOriginsPerBoot;
   index_.insert(id, at);
   return at;
 }
 
 void RoomHome::remove(Room& room) {
   ASSERT(room.shard_count == 0 && room.burst_frames == 0);
-  n_retired_ = std::max(n_retired_, room.n);
+  rooms_ended_++;
   const uint32_t at = index_.find(room.id);
   index_.erase(room.id);
   room.id = 0;
@@ -64,7 +70,7 @@ void RoomHome::join(const Mail& mail) {
   }
   // What the shard has missed so far concerns its older members alone.
   say_missed(*room, shard, Need::must);
-  heads_.assign(1, wire::RoomHead(origin_, room->n));
+  heads_.assign(1, wire::RoomHead(room->origin, room->n));
   heads_.insert(heads_.end(), room->others.begin(), room->others.end());
   const proto::Range joined =
       port_.outgoing().append(port_.frames().room_joined(mail.b, id, heads_));
@@ -97,7 +103,7 @@ void RoomHome::publish(const Mail& mail, const proto::Range& range) {
   Room* room = find(publish->room());
   if (room != nullptr) {
     room->n++;
-    const auto bytes = port_.frames().room_message(room->id, origin_, room->n, mail.b,
+    const auto bytes = port_.frames().room_message(room->id, room->origin, room->n, mail.b,
                                                    proto::bytes_of(publish->body()));
     const Except except{mail.from, mail.slot, mail.generation};
     add(*room, writer_.append(bytes), publish->echo() ? Except{} : except);
@@ -116,13 +122,15 @@ void RoomHome::relayed(const proto::Range& range) {
   const auto verified = proto::verify(range.span(), proto::Role::server);
   if (!verified) return;
   const wire::RoomMessage* message = (*verified)->body_as_RoomMessage();
-  if (message == nullptr || message->origin() == origin_) return;
+  if (message == nullptr || ours(message->origin())) return;
   Room* room = find(message->room());
   if (room == nullptr) return;
   const auto known =
       std::find_if(room->others.begin(), room->others.end(),
                    [&](const wire::RoomHead& head) { return head.origin() == message->origin(); });
   if (known == room->others.end()) {
+    // Origins that ended are not told of: the oldest goes.
+    if (room->others.size() == kOthersMax) room->others.erase(room->others.begin());
     room->others.emplace_back(message->origin(), message->n());
   } else if (message->n() <= known->n()) {
     return;  // the relay repeats or reorders: at most once
@@ -192,7 +200,12 @@ bool RoomHome::say_missed(Room& room, uint32_t shard, Need need) {
   const auto missed = std::find_if(room.missed.begin(), room.missed.end(),
                                    [shard](const Missed& entry) { return entry.shard == shard; });
   if (missed == room.missed.end()) return true;
-  const Mail gap{.kind = MailKind::room_gap, .number = missed->count, .a = room.id, .b = missed->n};
+  const Mail gap{.kind = MailKind::room_gap,
+                 .slot = static_cast<uint32_t>(room.origin >> 32),
+                 .generation = static_cast<uint32_t>(room.origin),
+                 .number = missed->count,
+                 .a = room.id,
+                 .b = missed->n};
   if (!postbox_.post(shard, gap, need)) return false;
   room.missed.erase(missed);
   return true;
@@ -218,7 +231,7 @@ void RoomHome::relay_burst(const Room& room) {
   std::span<const std::byte> rest = room.burst.span();
   while (!rest.empty()) {
     const wire::Frame* frame = wire::GetSizePrefixedFrame(rest.data());
-    if (frame->body_as_RoomMessage()->origin() != origin_) return;
+    if (frame->body_as_RoomMessage()->origin() != room.origin) return;
     const size_t bytes =
         flatbuffers::GetPrefixedSize(reinterpret_cast<const uint8_t*>(rest.data())) +
         proto::kPrefixBytes;

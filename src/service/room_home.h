@@ -4,7 +4,7 @@
 // members: one mail for a whole burst, because messages published in one turn lie side by side.
 //   publish, publish, publish -> [ n+1 | n+2 | n+3 ] -> flush: one range to each shard of the room
 // A room exists while a shard has members of it. Thread rule: the shard's thread. Invariants: n is
-// dense per (room, origin) while the room exists and never goes back within a boot; a joiner is
+// dense per (room, origin), from 1, and a room that comes back has a new origin; a joiner is
 // told n, then gets everything after n; a shard whose mailbox is full is told what it missed
 // before it gets the next message.
 #pragma once
@@ -23,6 +23,8 @@ namespace ringtalk::service {
 
 inline constexpr uint32_t kShardsMax = 256;
 inline constexpr uint32_t kBurstFramesMax = 128;
+// A node takes so many origins in a row, from the one that its boot gives it.
+inline constexpr uint64_t kOriginsPerBoot = uint64_t{1} << 24;
 
 class RoomHome {
  public:
@@ -56,6 +58,7 @@ class RoomHome {
   };
   struct Room {
     proto::RoomId id = 0;
+    uint64_t origin = 0;
     uint64_t n = 0;
     std::array<uint64_t, kShardsMax / 64> shards{};
     uint32_t shard_count = 0;
@@ -68,6 +71,7 @@ class RoomHome {
     std::vector<Missed> missed;
   };
 
+  bool ours(uint64_t origin) const noexcept { return origin - origin_ < kOriginsPerBoot; }
   Room* find(proto::RoomId id) noexcept;
   uint32_t make(proto::RoomId id);
   void remove(Room& room);
@@ -86,7 +90,7 @@ class RoomHome {
   std::vector<uint32_t> free_;
   std::vector<uint32_t> bursts_;  // rooms with something to send, in order
   std::vector<wire::RoomHead> heads_;
-  uint64_t n_retired_ = 0;  // the highest n of a room that has ended
+  uint64_t rooms_ended_ = 0;
   uint64_t shards_missed_ = 0;
 };
 

@@ -30,13 +30,8 @@ const wire::RoomMessage& last_of(const proto::Range& burst) {
 
 }  // namespace
 
-Rooms::Rooms(Port& port, Postbox& postbox, uint64_t origin)
-    : port_(port),
-      postbox_(postbox),
-      origin_(origin),
-      first_(port.sessions().slots()),
-      memberships_(1),
-      gaps_(1) {}
+Rooms::Rooms(Port& port, Postbox& postbox)
+    : port_(port), postbox_(postbox), first_(port.sessions().slots()), memberships_(1), gaps_(1) {}
 
 Rooms::Room& Rooms::room_of(proto::RoomId id) {
   const uint32_t known = index_.find(id);
@@ -335,8 +330,9 @@ void Rooms::free_gaps(Membership& membership) {
 void Rooms::gap(const Mail& mail) {
   const uint32_t room_at = index_.find(mail.a);
   if (room_at == kNoIndex) return;
+  const uint64_t origin = uint64_t{mail.slot} << 32 | mail.generation;
   for (const uint32_t membership : rooms_[room_at].memberships) {
-    miss(membership, origin_, mail.b, mail.number);
+    miss(membership, origin, mail.b, mail.number);
     port_.stats().room_skipped += mail.number;
   }
 }

@@ -24,8 +24,7 @@ namespace ringtalk::service {
 
 class Rooms {
  public:
-  // `origin`: of what the homes of this node number.
-  Rooms(Port& port, Postbox& postbox, uint64_t origin);
+  Rooms(Port& port, Postbox& postbox);
 
   // ---- a session's frames
   void join(uint32_t slot, uint64_t id, proto::RoomId room);
@@ -85,7 +84,6 @@ class Rooms {
 
   Port& port_;
   Postbox& postbox_;
-  const uint64_t origin_;
   IdMap index_;
   std::vector<Room> rooms_;
   std::vector<uint32_t> free_rooms_;

@@ -43,10 +43,9 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
       door_(proactor) {
   read_clock();
   clock_read_ = false;
-  // Numbers of room messages start anew with each boot and shard.
+  // Numbers of room messages start anew with each boot.
   const NodeIdentity& identity = node.identity();
-  const uint64_t origin =
-      uint64_t{identity.node} << 48 | uint64_t{identity.boot} << 16 | uint64_t{index};
+  const uint64_t origin = uint64_t{identity.node} << 48 | uint64_t{identity.boot & 0xffffff} << 24;
   port_ = std::make_unique<ShardPort>(*this);
   chat_ = std::make_unique<Chat>(*port_, node.depot(), origin);
   outgoing_ = std::make_unique<Outgoing>(options.slots, outgoing_limits(), node.depot(), *chat_);

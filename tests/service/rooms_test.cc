@@ -114,7 +114,7 @@ TEST(Rooms, CloseLeavesEverythingAndTheRoomEnds) {
   EXPECT_EQ(world.relay.said, (Texts{"+4", "+5", "+6", "-4", "-5", "-6"}));
 }
 
-TEST(Rooms, NumbersNeverGoBackWhenARoomComesBack) {
+TEST(Rooms, RoomThatComesBackHasANewOrigin) {
   ChatWorld world({});
   const Who one = world.login(0, 1);
   join(world, one, 4);
@@ -125,7 +125,9 @@ TEST(Rooms, NumbersNeverGoBackWhenARoomComesBack) {
   EXPECT_EQ(world.chat(one).rooms(), 0u);
   world.got(one);
   join(world, one, 4);
-  EXPECT_EQ(world.got(one), Texts{"#1 joined 4 9:2"});
+  EXPECT_EQ(world.got(one), Texts{"#1 joined 4 10:0"});
+  publish(world, one, 4, "c");
+  EXPECT_EQ(world.got(one), Texts{"room 4 10:1 1 c"});
 }
 
 // A join under way keeps the home's bit of this shard although the last member has left.
@@ -154,9 +156,9 @@ TEST(Rooms, LeaveBeforeTheJoinIsEffectiveIsAnsweredAfterIt) {
   join(world, one, 5, 3);
   leave(world, one, 5, 4);
   join(world, one, 5, 5);
-  EXPECT_EQ(world.got(one), (Texts{"#4 ok", "#3 joined 5 9:0", "#5 joined 5 9:0"}));
+  EXPECT_EQ(world.got(one), (Texts{"#4 ok", "#3 joined 5 10:0", "#5 joined 5 10:0"}));
   publish(world, one, 5, "in");
-  EXPECT_EQ(world.got(one), Texts{"room 5 9:1 1 in"});
+  EXPECT_EQ(world.got(one), Texts{"room 5 10:1 1 in"});
 }
 
 TEST(Rooms, JoiningTwiceIsOneMembership) {
@@ -323,16 +325,16 @@ TEST(Rooms, OtherNodesGetEachMessageOnceAndTheirsComeIn) {
     put_range(mail, range);
     world.shard(1).chat().take(mail);
   };
-  bring(12, 3);
-  bring(12, 3);
-  bring(12, 2);
+  bring(123456789012, 3);
+  bring(123456789012, 3);
+  bring(123456789012, 2);
   bring(kOrigin, 9);
-  bring(12, 4);
-  EXPECT_EQ(world.got(one), (Texts{"room 5 12:3 77 in", "room 5 12:4 77 in"}));
+  bring(123456789012, 4);
+  EXPECT_EQ(world.got(one), (Texts{"room 5 123456789012:3 77 in", "room 5 123456789012:4 77 in"}));
   EXPECT_EQ(world.relay.said.size(), 2u);
   const Who two = world.login(0, 2);
   join(world, two, 5);
-  EXPECT_EQ(world.got(two), Texts{"#1 joined 5 9:2 12:4"});
+  EXPECT_EQ(world.got(two), Texts{"#1 joined 5 9:2 123456789012:4"});
 }
 
 TEST(Rooms, MalformedFrameOfTheRelayIsLeftOut) {
@@ -366,24 +368,29 @@ TEST(RoomsProperty, NumbersAdvanceByOneOrAGapSaysWhy) {
                      .outgoing = {.session_frames = static_cast<uint32_t>(4 + random.below(40))}});
     struct Member {
       Who who;
-      std::map<uint64_t, uint64_t> heads;  // room -> n
+      std::map<uint64_t, std::pair<uint64_t, uint64_t>> heads;  // room -> origin, n
     };
     std::vector<Member> members;
     const auto check = [&](Member& member) {
       for (const std::string& text : world.got(member.who)) {
         unsigned long long room = 0;
+        unsigned long long origin = 0;
         unsigned long long n = 0;
         unsigned long long missed = 0;
-        if (sscanf(text.c_str(), "#1 joined %llu 9:%llu", &room, &n) == 2) {
-          if (!member.heads.contains(room)) member.heads[room] = n;
-        } else if (sscanf(text.c_str(), "gap %llu 9:%llu missed %llu", &room, &n, &missed) == 3) {
+        const char* line = text.c_str();
+        if (sscanf(line, "#1 joined %llu %llu:%llu", &room, &origin, &n) == 3) {
+          member.heads.try_emplace(room, origin, n);
+        } else if (sscanf(line, "gap %llu %llu:%llu missed %llu", &room, &origin, &n, &missed) ==
+                   4) {
           if (!member.heads.contains(room)) continue;
-          EXPECT_GE(n, member.heads[room] + missed);
-          member.heads[room] = n;
-        } else if (sscanf(text.c_str(), "room %llu 9:%llu", &room, &n) == 2) {
+          EXPECT_EQ(origin, member.heads[room].first);
+          EXPECT_EQ(n, member.heads[room].second + missed);
+          member.heads[room].second = n;
+        } else if (sscanf(line, "room %llu %llu:%llu", &room, &origin, &n) == 3) {
           if (!member.heads.contains(room)) continue;
-          EXPECT_EQ(n, member.heads[room] + 1) << text;
-          member.heads[room] = n;
+          EXPECT_EQ(origin, member.heads[room].first);
+          EXPECT_EQ(n, member.heads[room].second + 1) << text;
+          member.heads[room].second = n;
         } else if (sscanf(text.c_str(), "#%llu ok", &room) == 1) {
           member.heads.erase(room - 100);  // of a leave
         } else {
