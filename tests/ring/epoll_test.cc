@@ -3,6 +3,7 @@
 #include <seccomp.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -144,6 +145,39 @@ TEST(Epoll, OneWaitServesAllThatAreReady) {
   const uint64_t before = proactor->stats().system_calls;
   EXPECT_EQ(proactor->run_once(1'000, UINT64_MAX, echo), 128U);
   EXPECT_EQ(proactor->stats().system_calls - before, 1U + 64 * 2);
+}
+
+TEST(Epoll, ATurnReadsALittleOfEachConnection) {
+  // However much one peer has sent and however large the budget.
+  class Sink final : public Handler {
+   public:
+    explicit Sink(Proactor& proactor) : proactor_(proactor) {}
+    void complete(const Completion& completion) override {
+      if (completion.operation == Operation::accept) proactor_.receive(completion.connection);
+      if (completion.operation == Operation::receive) leases++;
+    }
+    uint32_t leases = 0;
+
+   private:
+    Proactor& proactor_;
+  };
+  const auto proactor = make_epoll();
+  Sink sink(*proactor);
+  const ListenerId listener = *proactor->listen(Address::loopback(0), {});
+  RawSocket peer;
+  peer.connect(proactor->listener_address(listener));
+  while (proactor->connections_open() == 0) proactor->run_once(64, UINT64_MAX, sink);
+  peer.send(std::string(100 * 256, 'm'));
+  uint32_t most = 0;
+  uint32_t turns = 0;
+  while (sink.leases < 100) {
+    const uint32_t before = sink.leases;
+    proactor->run_once(1'000, UINT64_MAX, sink);
+    most = std::max(most, sink.leases - before);
+    turns++;
+  }
+  EXPECT_EQ(most, 4U);
+  EXPECT_GE(turns, 25U);
 }
 
 TEST(Epoll, ShortSendsAreCountedAndFinished) {
