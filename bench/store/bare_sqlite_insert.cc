@@ -10,11 +10,10 @@
 #include "base/clock.h"
 #include "store/body_hash.h"
 #include "store/message_key.h"
+#include "store/open_store.h"
 
 namespace ringtalk::bench {
 namespace {
-
-constexpr int kLogPagesMax = 4'096;  // as the store's
 
 void check(bool good) {
   ASSERT(good);
@@ -124,7 +123,7 @@ class BareStore {
   void begin() { begin_.run(); }
   void commit() {
     commit_.run();
-    if (log_pages_ < kLogPagesMax) return;
+    if (log_pages_ < log_pages_max_) return;
     check(sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) ==
           SQLITE_OK);
   }
@@ -132,6 +131,7 @@ class BareStore {
  private:
   sqlite3* const db_;
   Insert user_, session_, key_, message_, conversation_, move_, member_, begin_, commit_;
+  const int log_pages_max_ = static_cast<int>(store::StoreOptions{}.log_pages_max);
   int log_pages_ = 0;
 };
 
