@@ -42,10 +42,9 @@ constexpr int kExitGood = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitMisuse = 2;
 constexpr uint64_t kPredecessorMs = 3'000;
-constexpr uint64_t kNsPerMs = 1'000'000;
 // A shard alone waits for its kernel; while all stop, each looks whether the others have.
-constexpr uint64_t kIdleTurnNs = 3'600'000 * kNsPerMs;
-constexpr uint64_t kStoppingTurnNs = 5 * kNsPerMs;
+constexpr uint64_t kIdleTurnNs = 3'600'000 * base::kNsPerMs;
+constexpr uint64_t kStoppingTurnNs = 5 * base::kNsPerMs;
 
 [[noreturn]] void misuse(const std::string& line) {
   base::fatal(("ringtalkd: " + line).c_str());

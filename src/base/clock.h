@@ -9,6 +9,8 @@
 
 namespace ringtalk::base {
 
+inline constexpr uint64_t kNsPerMs = 1'000'000;
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -2,12 +2,12 @@
 
 #include <cstring>
 
+#include "base/clock.h"
 #include "proto/ids.h"
 
 namespace ringtalk::service {
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 // A key of 0 is counted for no address.
 constexpr uint64_t kNoAddress = 0;
 
@@ -72,7 +72,7 @@ bool Admission::enter(uint32_t slot, const ring::Address& peer, uint64_t now_ns)
     count++;
     rest.address_key = key;
   }
-  rest.deadline_ns = now_ns + limits_->login_timeout_ms * kNsPerMs;
+  rest.deadline_ns = now_ns + limits_->login_timeout_ms * base::kNsPerMs;
   move(slot, WaitList::before_login);
   return true;
 }
@@ -103,7 +103,7 @@ void Admission::leave(uint32_t slot) {
 
 void Admission::begin_ending(uint32_t slot, uint64_t now_ns) {
   leave(slot);
-  sessions_.rest(slot).deadline_ns = now_ns + limits_->discard_ms * kNsPerMs;
+  sessions_.rest(slot).deadline_ns = now_ns + limits_->discard_ms * base::kNsPerMs;
   move(slot, WaitList::ending);
 }
 

@@ -3,22 +3,22 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "service/shard.h"
 
 namespace ringtalk::service {
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
-constexpr uint64_t kStepNs = 20 * kNsPerMs;
+constexpr uint64_t kStepNs = 20 * base::kNsPerMs;
 // Between Goaway and the end of a session, and once more for requests that are still in flight.
-constexpr uint64_t kGraceNs = 500 * kNsPerMs;
+constexpr uint64_t kGraceNs = 500 * base::kNsPerMs;
 
 }  // namespace
 
 void Drain::begin() {
   if (active()) return hurry();
   started_ns_ = shard_.now_ns();
-  window_ns_ = shard_.limits().drain_ms * kNsPerMs;
+  window_ns_ = shard_.limits().drain_ms * base::kNsPerMs;
   grace_ns_ = window_ns_ == 0 ? 0 : kGraceNs;
   next_ns_ = started_ns_;
   shard_.stop_listening();

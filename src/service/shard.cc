@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "service/accounts.h"
 #include "service/admission.h"
 #include "service/chat.h"
@@ -17,9 +18,8 @@
 namespace ringtalk::service {
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 // How soon a full mailbox of another shard is tried again.
-constexpr uint64_t kRetryNs = kNsPerMs / 4;
+constexpr uint64_t kRetryNs = base::kNsPerMs / 4;
 // A mass of sessions that went silent together is ended over several turns.
 constexpr size_t kLostPerTurn = 1'024;
 // Nodes of send queues beyond two for each session, for the few that have long queues.
@@ -53,7 +53,7 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
   admission_ = std::make_unique<Admission>(sessions_, *limits_, random_.next());
   drain_ = std::make_unique<Drain>(*this);
   send_buckets_ = std::make_unique<SendBuckets>(*limits_);
-  next_sweep_ns_ = now_ns_ + limits_->heartbeat_interval_ms * kNsPerMs;
+  next_sweep_ns_ = now_ns_ + limits_->heartbeat_interval_ms * base::kNsPerMs;
 }
 
 Shard::~Shard() = default;
@@ -284,7 +284,7 @@ void Shard::run_timers() {
 
 void Shard::sweep_heartbeats() {
   stats_.heartbeat_sweeps++;
-  next_sweep_ns_ = now_ns_ + limits_->heartbeat_interval_ms * kNsPerMs;
+  next_sweep_ns_ = now_ns_ + limits_->heartbeat_interval_ms * base::kNsPerMs;
   sweep_missed(sessions_.missed_bytes(), sessions_.used_slots(),
                static_cast<uint8_t>(limits_->heartbeat_missed), lost_);
 }
