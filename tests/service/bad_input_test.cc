@@ -10,14 +10,6 @@
 namespace ringtalk::service {
 namespace {
 
-std::span<const std::byte> bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-std::string text(std::span<const std::byte> frame) {
-  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
-}
-
 std::string prefix(uint32_t length) {
   std::string result(4, '\0');
   std::memcpy(result.data(), &length, 4);
@@ -39,7 +31,7 @@ void expect_told_and_closed(ShardWorld& world, TestClient& client, wire::ErrorCo
 TEST(BadInput, APrefixBeyondTheLimitBeforeLogin) {
   ShardWorld world({});
   TestClient& client = world.connect();
-  world.send(client, bytes(prefix(4'093)));
+  world.send(client, as_bytes(prefix(4'093)));
   expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
 }
 
@@ -47,27 +39,27 @@ TEST(BadInput, APrefixBeyondTheLimitAfterLogin) {
   ShardWorld world({});
   TestClient& client = world.online(5);
   const std::string body(10'000, 'x');
-  world.send(client, world.write.echo(3, bytes(body)));  // fine after login
+  world.send(client, world.write.echo(3, as_bytes(body)));  // fine after login
   world.settle();
   EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
-  world.send(client, bytes(prefix(64 * 1024)));
+  world.send(client, as_bytes(prefix(64 * 1024)));
   expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
 }
 
 TEST(BadInput, APrefixThatNoFrameHas) {
   ShardWorld world({});
   TestClient& client = world.connect();
-  world.send(client, bytes(prefix(3) + "abc"));
+  world.send(client, as_bytes(prefix(3) + "abc"));
   expect_told_and_closed(world, client, wire::ErrorCode::BadFrame, CloseReason::bad_frame);
 }
 
 TEST(BadInput, AFrameThatDoesNotVerify) {
   ShardWorld world({});
   TestClient& client = world.online(5);
-  std::string frame = text(world.write.echo(3, bytes("hello")));
+  std::string frame = as_text(world.write.echo(3, as_bytes("hello")));
   frame[8] ^= 0x40;  // the file identifier
-  world.send(client, bytes(frame));
-  world.send(client, world.write.echo(4, bytes("never answered")));
+  world.send(client, as_bytes(frame));
+  world.send(client, world.write.echo(4, as_bytes("never answered")));
   expect_told_and_closed(world, client, wire::ErrorCode::BadFrame, CloseReason::bad_frame);
   EXPECT_EQ(world.next(client), nullptr);
   EXPECT_EQ(world.stats().frames_bad, 1u);
@@ -77,15 +69,15 @@ TEST(BadInput, ABodyBeyondItsLimit) {
   ShardWorld world({});
   TestClient& client = world.online(5);
   const std::string body(proto::kBodyBytesMax + 1, 'x');
-  world.send(client, world.write.echo(3, bytes(body)));
+  world.send(client, world.write.echo(3, as_bytes(body)));
   expect_told_and_closed(world, client, wire::ErrorCode::TooLarge, CloseReason::too_large);
 }
 
 TEST(BadInput, ATruncatedFrameAndTheEnd) {
   ShardWorld world({});
   TestClient& client = world.online(5);
-  const std::string frame = text(world.write.echo(3, bytes("hello")));
-  world.send(client, bytes(frame.substr(0, frame.size() - 1)));
+  const std::string frame = as_text(world.write.echo(3, as_bytes("hello")));
+  world.send(client, as_bytes(frame.substr(0, frame.size() - 1)));
   world.settle();
   world.finish(client);
   world.settle();
@@ -103,14 +95,14 @@ TEST(BadInput, AnUnknownUnionMemberIsUnsupportedAndTheConnectionStays) {
                              wire::FrameIdentifier());
   std::string frame(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
   ASSERT_EQ(frame.size() % 8, 0u);
-  world.send(client, bytes(frame));
+  world.send(client, as_bytes(frame));
   world.settle();
   const wire::Frame* reply = world.next(client);
   ASSERT_NE(reply, nullptr);
   EXPECT_EQ(reply->head()->id(), 77u);
   ASSERT_NE(reply->body_as_Error(), nullptr);
   EXPECT_EQ(reply->body_as_Error()->code(), wire::ErrorCode::Unsupported);
-  world.send(client, world.write.echo(4, bytes("still here")));
+  world.send(client, world.write.echo(4, as_bytes("still here")));
   world.settle();
   EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
 }
@@ -118,15 +110,15 @@ TEST(BadInput, AnUnknownUnionMemberIsUnsupportedAndTheConnectionStays) {
 TEST(BadInput, OneByteAtATimeIsServedUntilTheLoginTimesOut) {
   ShardWorld world({});
   TestClient& client = world.connect();
-  const std::string frame = text(world.write.hello(1, "drip", 7, wire::DeviceClass::Phone));
+  const std::string frame = as_text(world.write.hello(1, "drip", 7, wire::DeviceClass::Phone));
   for (const char c : frame) {
-    world.send(client, bytes(std::string(1, c)));
+    world.send(client, as_bytes(std::string(1, c)));
     world.settle();
   }
   EXPECT_NE(world.next_as<wire::Welcome>(client), nullptr);
   // A second frame that never ends: silence in the eyes of the login time-out.
   for (int i = 0; i < 11; i++) {
-    world.send(client, bytes(i < 4 ? prefix(1'000).substr(i, 1) : std::string("x")));
+    world.send(client, as_bytes(i < 4 ? prefix(1'000).substr(i, 1) : std::string("x")));
     world.pass_ms(1'000);
   }
   EXPECT_EQ(world.next_error(client), wire::ErrorCode::LoginTimeout);
@@ -138,14 +130,14 @@ TEST(BadInput, DiscardingEndsAfterItsBytes) {
   options.limits.discard_bytes = 1'000;
   ShardWorld world(options);
   TestClient& client = world.connect();
-  world.send(client, bytes(prefix(1)));
+  world.send(client, as_bytes(prefix(1)));
   world.settle();
   EXPECT_EQ(world.next_error(client), wire::ErrorCode::BadFrame);
   const std::string junk(900, 'j');
-  world.send(client, bytes(junk));
+  world.send(client, as_bytes(junk));
   world.settle();
   EXPECT_EQ(world.stats().sessions, 1u);
-  world.send(client, bytes(junk));
+  world.send(client, as_bytes(junk));
   world.settle();
   EXPECT_EQ(world.stats().sessions, 0u);
   EXPECT_EQ(world.closes(CloseReason::bad_frame), 1u);
@@ -154,7 +146,7 @@ TEST(BadInput, DiscardingEndsAfterItsBytes) {
 TEST(BadInput, DiscardingEndsAfterItsTime) {
   ShardWorld world({});
   TestClient& client = world.connect();
-  world.send(client, bytes(prefix(1)));
+  world.send(client, as_bytes(prefix(1)));
   world.settle();
   world.pass_ms(900);
   EXPECT_EQ(world.stats().sessions, 1u);
@@ -169,12 +161,12 @@ TEST(BadInput, AClientThatNeverReadsStopsBeingRead) {
   // Its replies fill the link's window; from then on only the limit may queue here.
   const std::string body(8'000, 'x');
   world.stop_reading(client);
-  for (int i = 0; i < 64; i++) world.send(client, world.write.echo(10 + i, bytes(body)));
+  for (int i = 0; i < 64; i++) world.send(client, world.write.echo(10 + i, as_bytes(body)));
   world.settle();
   EXPECT_GE(world.stats().reads_paused, 1u);
   EXPECT_LE(world.stats().queued_bytes, 3 * 64 * 1024u);
   // Others do not notice.
-  world.send(other, world.write.echo(3, bytes("x")));
+  world.send(other, world.write.echo(3, as_bytes("x")));
   world.settle();
   EXPECT_NE(world.next_as<wire::Echo>(other), nullptr);
   // A session that the server itself has paused does not die of silence.
@@ -198,15 +190,15 @@ TEST(BadInput, RandomBytesAndRandomlyDamagedFrames) {
     TestClient& client = logged_in ? world.online(5) : world.connect();
     std::string sent;
     for (int i = 0; i < 5; i++) {
-      std::string frame = text(random.chance(0.5) ? world.write.echo(i, bytes("a body"))
-                                                  : world.write.login(i, "name", 0, "password"));
+      std::string frame = as_text(random.chance(0.5) ? world.write.echo(i, as_bytes("a body"))
+                                                     : world.write.login(i, "name", 0, "password"));
       for (uint64_t n = random.below(4); n > 0; n--) {
         frame[random.below(frame.size())] = static_cast<char>(random.next());
       }
       if (random.chance(0.2)) frame.resize(random.below(frame.size()));
       sent += frame;
     }
-    world.send(client, bytes(sent));
+    world.send(client, as_bytes(sent));
     world.settle();
     world.hang_up(client);
     world.settle();

@@ -6,10 +6,6 @@
 namespace ringtalk::service {
 namespace {
 
-std::span<const std::byte> bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
 TEST(Session, HelloResumeEchoHeartbeat) {
   ShardWorld world({});
   TestClient& client = world.connect();
@@ -36,7 +32,7 @@ TEST(Session, HelloResumeEchoHeartbeat) {
   EXPECT_TRUE(std::ranges::equal(proto::bytes_of(in->token()), token));
   EXPECT_EQ(world.store.submitted, 0u) << "a resume touches no store";
 
-  world.send(client, world.write.echo(13, bytes("round trip")));
+  world.send(client, world.write.echo(13, as_bytes("round trip")));
   world.send(client, world.write.heartbeat(14, 0));
   world.settle();
   frame = world.next(client);
@@ -44,7 +40,7 @@ TEST(Session, HelloResumeEchoHeartbeat) {
   EXPECT_EQ(frame->head()->id(), 13u);
   ASSERT_NE(frame->body_as_Echo(), nullptr);
   EXPECT_TRUE(
-      std::ranges::equal(proto::bytes_of(frame->body_as_Echo()->body()), bytes("round trip")));
+      std::ranges::equal(proto::bytes_of(frame->body_as_Echo()->body()), as_bytes("round trip")));
   const auto* ack = world.next_as<wire::HeartbeatAck>(client);
   ASSERT_NE(ack, nullptr);
   EXPECT_EQ(ack->pushed(), 0u);
@@ -67,8 +63,8 @@ TEST(Session, WhatFollowsHelloMayBePipelined) {
   };
   add(world.write.hello(1, "test", 7, wire::DeviceClass::Phone));
   add(world.write.resume(2, world.token(5)));
-  add(world.write.echo(3, bytes("x")));
-  world.send(client, bytes(all));
+  add(world.write.echo(3, as_bytes("x")));
+  world.send(client, as_bytes(all));
   world.settle();
   EXPECT_NE(world.next_as<wire::Welcome>(client), nullptr);
   EXPECT_NE(world.next_as<wire::LoggedIn>(client), nullptr);
@@ -78,14 +74,14 @@ TEST(Session, WhatFollowsHelloMayBePipelined) {
 TEST(Session, WrongStateGetsTheDocumentedCodeAndTheConnectionStays) {
   ShardWorld world({});
   TestClient& client = world.connect();
-  world.send(client, world.write.echo(1, bytes("x")));
+  world.send(client, world.write.echo(1, as_bytes("x")));
   world.send(client, world.write.resume(2, world.token(5)));
   world.settle();
   EXPECT_EQ(world.next_error(client), wire::ErrorCode::HelloExpected);
   EXPECT_EQ(world.next_error(client), wire::ErrorCode::HelloExpected);
 
   world.send(client, world.write.hello(3, "test", 7, wire::DeviceClass::Phone));
-  world.send(client, world.write.echo(4, bytes("x")));
+  world.send(client, world.write.echo(4, as_bytes("x")));
   world.send(client, world.write.room_join(5, 9));
   world.send(client, world.write.hello(6, "test", 7, wire::DeviceClass::Phone));
   world.settle();

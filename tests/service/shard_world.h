@@ -27,6 +27,13 @@
 
 namespace ringtalk::service {
 
+inline std::span<const std::byte> as_bytes(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+inline std::string as_text(std::span<const std::byte> frame) {
+  return {reinterpret_cast<const char*>(frame.data()), frame.size()};
+}
+
 // Runs a job when the test says so; bounded like the real ones.
 class HeldWorkers final : public base::Workers {
  public:
