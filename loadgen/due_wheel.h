@@ -17,10 +17,18 @@
 
 namespace ringtalk::loadgen {
 
+// The wheel's six bytes of a client; zeros at first.
 struct DueLink {
-  uint32_t next = 0;    // client + 1 in the same bucket
-  uint16_t bucket = 0;  // + 1; 0: in none
-  bool soon = false;    // in the short list
+  uint32_t& next;   // client + 1 in the same bucket
+  uint16_t& place;  // bucket + 1, or 0; and kSoon when in the short list
+
+  static constexpr uint16_t kSoon = 0x8000;
+  bool soon() const noexcept { return (place & kSoon) != 0; }
+  uint16_t bucket() const noexcept { return place & 0x7fff; }
+  void set_soon(bool on) noexcept { place = static_cast<uint16_t>(on ? place | kSoon : bucket()); }
+  void set_bucket(uint32_t bucket) noexcept {
+    place = static_cast<uint16_t>((place & kSoon) | bucket);
+  }
 };
 
 class DueWheel {
@@ -29,12 +37,12 @@ class DueWheel {
   static constexpr uint32_t kBucketMs = 64;
   static constexpr uint32_t kSoonMs = 8;
 
-  // `due_ms` may have changed. `links(client)` gives a DueLink&.
+  // `due_ms` may have changed. `links(client)` gives its DueLink.
   template <class Links>
   void watch(uint32_t client, uint32_t due_ms, Links&& links) {
-    DueLink& link = links(client);
-    if (due_ms == kNever || link.soon || in_time(client, due_ms, link)) return;
-    link.soon = true;
+    DueLink link = links(client);
+    if (due_ms == kNever || link.soon() || in_time(client, due_ms, link)) return;
+    link.set_soon(true);
     soon_.push_back(client);
   }
 
@@ -46,9 +54,9 @@ class DueWheel {
       uint32_t client = buckets_[now_bucket_ % kBuckets];
       buckets_[now_bucket_ % kBuckets] = 0;
       while (client != 0) {
-        DueLink& link = links(client - 1);
+        DueLink link = links(client - 1);
         const uint32_t next = link.next;
-        link.bucket = 0;
+        link.set_bucket(0);
         link.next = 0;
         const uint32_t due_ms = visit(client - 1);
         watch(client - 1, due_ms, links);
@@ -68,7 +76,7 @@ class DueWheel {
       }
       soon_[i] = soon_.back();
       soon_.pop_back();
-      links(client).soon = false;
+      links(client).set_soon(false);
     }
   }
 
@@ -88,19 +96,19 @@ class DueWheel {
     return now_bucket_ + 1 + ahead;
   }
   // True when the wheel looks at the client no later than its time: put there, or there already.
-  bool in_time(uint32_t client, uint32_t due_ms, DueLink& link) {
+  bool in_time(uint32_t client, uint32_t due_ms, DueLink link) {
     const uint64_t bucket_due = due_ms / kBucketMs;
-    if (link.bucket != 0) return time_of(link.bucket - 1u) <= bucket_due;
+    if (link.bucket() != 0) return time_of(link.bucket() - 1u) <= bucket_due;
     if (bucket_due <= now_bucket_) return false;
     insert(client, bucket_due, link);
     return true;
   }
-  void insert(uint32_t client, uint64_t bucket_due, DueLink& link) {
-    ASSERT(link.bucket == 0 && bucket_due > now_bucket_);
+  void insert(uint32_t client, uint64_t bucket_due, DueLink link) {
+    ASSERT(link.bucket() == 0 && bucket_due > now_bucket_);
     if (bucket_due - now_bucket_ >= kBuckets) bucket_due = now_bucket_ + kBuckets - 1;
     const uint64_t bucket = bucket_due % kBuckets;
     link.next = buckets_[bucket];
-    link.bucket = static_cast<uint16_t>(bucket + 1);
+    link.set_bucket(static_cast<uint32_t>(bucket + 1));
     buckets_[bucket] = client + 1;
   }
 

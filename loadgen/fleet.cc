@@ -9,7 +9,7 @@ namespace ringtalk::loadgen {
 namespace {
 
 constexpr uint32_t kBudget = 1'024;
-constexpr uint32_t kBacklogBlocks = 64;
+constexpr uint32_t kBacklogBlocks = 256;
 constexpr uint64_t kTokenLifeMs = uint64_t{7} * 24 * 3'600'000;
 
 client::ClientOptions client_options() {
@@ -106,7 +106,7 @@ void Fleet::start_more() {
 void Fleet::tick_due() {
   const uint32_t now_ms = context_.now_ms();
   wheel_.advance(
-      now_ms, [this](uint32_t client) -> DueLink& { return slots_[client].due; },
+      now_ms, [this](uint32_t client) { return due_link(client); },
       [this, now_ms](uint32_t client) {
         client::ClientSession& one = session(client);
         const uint32_t due_ms = one.due_ms();
@@ -118,8 +118,7 @@ void Fleet::tick_due() {
 }
 
 void Fleet::watch(uint32_t client) {
-  wheel_.watch(client, session(client).due_ms(),
-               [this](uint32_t c) -> DueLink& { return slots_[c].due; });
+  wheel_.watch(client, session(client).due_ms(), [this](uint32_t c) { return due_link(c); });
 }
 
 void Fleet::flush() {

@@ -90,11 +90,12 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   struct Slot {
     ring::ConnectionId connection;
     SendQueue queue;
-    DueLink due;
+    uint32_t due_next;
+    uint16_t due_place;
     uint8_t flags;
     uint8_t sending_blocks;
   };
-  static_assert(sizeof(Slot) == 28);
+  static_assert(sizeof(Slot) == 24);
   struct ComingIn {
     uint32_t client;
     uint64_t connect_ns, connected_ns;
@@ -132,6 +133,9 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   void count_failure(Failure failure) noexcept;
   ComingIn* coming_in(uint32_t client);
   void remove_coming_in(uint32_t client);
+  DueLink due_link(uint32_t client) noexcept {
+    return {slots_[client].due_next, slots_[client].due_place};
+  }
   client::ClientSession* sessions_at(uint32_t client) const noexcept;
 
   ring::Proactor& proactor_;

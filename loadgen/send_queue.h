@@ -32,7 +32,7 @@ struct SendQueue {
 
 class SendPool {
  public:
-  static constexpr size_t kBlockBytes = 1'016;
+  static constexpr size_t kBlockBytes = 504;
 
   // `sealed`: the queue's last block is in flight and must not be written to.
   void append(SendQueue& queue, std::span<const std::byte> bytes, bool sealed);
@@ -51,7 +51,7 @@ class SendPool {
     uint32_t filled = 0;
     std::byte bytes[kBlockBytes];
   };
-  static_assert(sizeof(Block) == 1'024);
+  static_assert(sizeof(Block) == 512);
   static constexpr size_t kChunkBlocks = 32;
 
   Block& block(uint32_t number) const noexcept {

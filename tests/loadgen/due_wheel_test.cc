@@ -8,22 +8,24 @@ namespace ringtalk::loadgen {
 namespace {
 
 struct Clients {
-  explicit Clients(size_t count) : links(count), due(count, DueWheel::kNever) {}
+  explicit Clients(size_t count) : next(count), place(count), due(count, DueWheel::kNever) {}
   void set(uint32_t client, uint32_t at) {
     due[client] = at;
-    wheel.watch(client, at, [this](uint32_t c) -> DueLink& { return links[c]; });
+    wheel.watch(client, at, [this](uint32_t c) { return link(c); });
   }
   // Every client that is due is called once and answers with the next time of `again`.
   template <class Again>
   void advance(uint32_t now, Again&& again) {
     wheel.advance(
-        now, [this](uint32_t c) -> DueLink& { return links[c]; },
+        now, [this](uint32_t c) { return link(c); },
         [&](uint32_t c) {
           if (due[c] <= now) due[c] = again(c);
           return due[c];
         });
   }
-  std::vector<DueLink> links;
+  DueLink link(uint32_t client) { return {next[client], place[client]}; }
+  std::vector<uint32_t> next;
+  std::vector<uint16_t> place;
   std::vector<uint32_t> due;
   DueWheel wheel;
 };
