@@ -46,7 +46,7 @@ ring::ProactorOptions ring_options(uint32_t clients, size_t rings) {
   // Rings beyond one per core hold idle clients: their pools need not be large.
   if (rings > std::max(1u, std::thread::hardware_concurrency())) {
     options.buffers = 8;
-    options.buffer_bytes = 8 * 1024;
+    options.buffer_bytes = 4 * 1024;
   }
   return options;
 }

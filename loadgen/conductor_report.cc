@@ -27,8 +27,6 @@ void add_latency(RunReport& report, const char* name, TwoBases both) {
 }
 
 void add_latencies(RunReport& report, Metrics& all) {
-  add_latency(report, "connect", "start", std::move(all.connect));
-  add_latency(report, "login", "connected", std::move(all.login));
   const bool two_kinds = all.direct.send.count() > 0 && all.room.send.count() > 0;
   TwoBases e2e;
   e2e.merge(all.direct);
@@ -119,6 +117,8 @@ void Conductor::fill(RunReport& report) {
   report.server_after = stats_after_;
   report.series = series_;
   const uint64_t lag_us = all.schedule_lag.value_at(0.99);
+  add_latency(report, "connect", "start", state_->ramp_times.take_connect());
+  add_latency(report, "login", "connected", state_->ramp_times.take_login());
   add_latencies(report, all);
   fill_rates(report);
   fill_processes(report);

@@ -240,7 +240,7 @@ void Fleet::completed_connect(uint32_t client, const ring::Completion& completio
   if ((slots_[client].flags & kComingIn) != 0) {
     ComingIn* one = coming_in(client);
     one->connected_ns = now_ns_;
-    metrics_.connect.record((now_ns_ - one->connect_ns) / 1'000);
+    state_.ramp_times.connected((now_ns_ - one->connect_ns) / 1'000);
   }
   proactor_.receive(completion.connection);
   session(client).connected(ref(client));

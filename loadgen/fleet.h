@@ -3,7 +3,7 @@
 // Carries bytes between the proactor and the sessions of src/client, brings clients in at a bounded
 // pace, calls them when they are due, and tells the workload what an application is shown.
 // Ownership: the fleet owns sessions and what waits to be sent; proactor, state and workload
-// outlive it. Thread rule: one owner. Invariants: a client costs 76 bytes beside its connection;
+// outlive it. Thread rule: one owner. Invariants: a client costs 72 bytes beside its connection;
 // nothing is allocated for a message once the pools have warmed up; exactly one disconnected()
 // follows each connect that a session asked for.
 #pragma once
@@ -95,7 +95,7 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
     uint8_t flags;
     uint8_t sending_blocks;
   };
-  static_assert(sizeof(Slot) == 24);
+  static_assert(sizeof(Slot) == 20);
   struct ComingIn {
     uint32_t client;
     uint64_t connect_ns, connected_ns;

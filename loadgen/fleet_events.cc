@@ -9,7 +9,7 @@ void Fleet::ready(uint32_t client, proto::UserId, proto::Bytes) {
   Slot& slot = slots_[client];
   ASSERT((slot.flags & kInService) == 0);
   if ((slot.flags & kComingIn) != 0) {
-    metrics_.login.record((now_ns_ - coming_in(client)->connected_ns) / 1'000);
+    state_.ramp_times.logged_in((now_ns_ - coming_in(client)->connected_ns) / 1'000);
     remove_coming_in(client);
   }
   if ((slot.flags & kReached) != 0) {

@@ -59,8 +59,6 @@ void Counters::add(const Counters& other) noexcept {
 
 void Metrics::merge(const Metrics& other) noexcept {
   counters.add(other.counters);
-  connect.merge(other.connect);
-  login.merge(other.login);
   schedule_lag.merge(other.schedule_lag);
   echo.merge(other.echo);
   ack.merge(other.ack);

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <utility>
 
 #include "base/histogram.h"
 
@@ -74,10 +76,31 @@ struct TwoBases {
 
 struct Metrics {
   Counters counters;
-  base::Histogram connect, login, schedule_lag;
+  base::Histogram schedule_lag;
   TwoBases echo, ack, direct, room;
 
   void merge(const Metrics& other) noexcept;
+};
+
+// How long clients took to come in, of all rings together: a few hundred kilobytes for each ring
+// would show in what a client costs, and a lock is nothing beside a connect. Any thread.
+class RampTimes {
+ public:
+  void connected(uint64_t us) {
+    const std::lock_guard guard(mutex_);
+    connect_.record(us);
+  }
+  void logged_in(uint64_t us) {
+    const std::lock_guard guard(mutex_);
+    login_.record(us);
+  }
+  // After every ring has stopped.
+  base::Histogram take_connect() { return std::move(connect_); }
+  base::Histogram take_login() { return std::move(login_); }
+
+ private:
+  std::mutex mutex_;
+  base::Histogram connect_, login_;
 };
 
 // A copy for the terminal and the series, at most one turn of the ring old.

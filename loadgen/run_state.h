@@ -44,6 +44,7 @@ struct RunState {
   std::atomic<uint64_t> hold_end_ns{0};
 
   std::vector<base::Waker*> wakers;  // of each ring
+  RampTimes ramp_times;
   std::unique_ptr<RingLive[]> live;
   std::unique_ptr<RoomShared[]> rooms;
   // passed[room * rings + ring]: every member of the room on that ring has all numbers up to this.

@@ -45,7 +45,7 @@ struct Scenario {
     uint32_t bytes = 64;
   } message;
   struct {
-    uint32_t concurrency = 1'000;  // clients between connect and login at one time
+    uint32_t concurrency = 500;  // clients between connect and login at one time
     double timeout_s = 300;
   } ramp;
   struct {

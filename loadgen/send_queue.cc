@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -37,9 +38,9 @@ void SendPool::append(SendQueue& queue, std::span<const std::byte> bytes, bool s
     if (queue.last == 0 || sealed || block(queue.last).filled == kBlockBytes) {
       const uint32_t number = take();
       if (queue.last == 0) {
-        queue.first = number;
+        block(number).next = number;
       } else {
-        block(queue.last).next = number;
+        block(number).next = std::exchange(block(queue.last).next, number);
       }
       queue.last = number;
       sealed = false;
@@ -54,33 +55,41 @@ void SendPool::append(SendQueue& queue, std::span<const std::byte> bytes, bool s
 
 uint32_t SendPool::gather(const SendQueue& queue,
                           std::array<iovec, ring::kSendVectorsMax>& vectors) const {
+  if (queue.last == 0) return 0;
   uint32_t blocks = 0;
-  for (uint32_t number = queue.first; number != 0 && blocks < vectors.size();) {
-    Block& one = block(number);
-    vectors[blocks++] = {one.bytes, one.filled};
-    number = one.next;
-  }
+  uint32_t number = queue.last;
+  do {
+    number = block(number).next;
+    vectors[blocks++] = {block(number).bytes, block(number).filled};
+  } while (number != queue.last && blocks < vectors.size());
   return blocks;
 }
 
 bool SendPool::longer_than(const SendQueue& queue, uint32_t blocks) const noexcept {
-  uint32_t number = queue.first;
-  for (; number != 0 && blocks > 0; blocks--) number = block(number).next;
-  return number != 0;
+  if (queue.last == 0) return false;
+  uint32_t number = queue.last;
+  for (; blocks > 0; blocks--) {
+    number = block(number).next;
+    if (number == queue.last) return false;
+  }
+  return true;
 }
 
 void SendPool::drop(SendQueue& queue, uint32_t blocks) {
   for (; blocks > 0; blocks--) {
-    ASSERT(queue.first != 0);
-    const uint32_t number = queue.first;
-    queue.first = block(number).next;
-    give(number);
+    ASSERT(queue.last != 0);
+    const uint32_t first = block(queue.last).next;
+    if (first == queue.last) {
+      queue.last = 0;
+    } else {
+      block(queue.last).next = block(first).next;
+    }
+    give(first);
   }
-  if (queue.first == 0) queue.last = 0;
 }
 
 void SendPool::clear(SendQueue& queue) {
-  while (queue.first != 0) drop(queue, 1);
+  while (queue.last != 0) drop(queue, 1);
 }
 
 }  // namespace ringtalk::loadgen

@@ -3,7 +3,7 @@
 // One send is in flight per connection and its bytes must stay where they are, so each client has a
 // chain of blocks from a pool of its ring, and none while it has nothing to say.
 //
-//   SendQueue {first, last}: block -> block -> block      first `sending` blocks are in flight
+//   SendQueue {last}: last -> first -> ... -> last, a ring of blocks that is entered at its end
 //
 // Ownership: blocks belong to the pool; a queue holds indexes. Thread rule: one owner.
 // Invariants: a block in flight is never appended to; the pool grows and never shrinks, so a run
@@ -25,9 +25,8 @@ namespace ringtalk::loadgen {
 
 // All zeros is an empty queue.
 struct SendQueue {
-  uint32_t first = 0;  // block number + 1; 0: none
-  uint32_t last = 0;
-  bool empty() const noexcept { return first == 0; }
+  uint32_t last = 0;  // block number + 1; 0: none
+  bool empty() const noexcept { return last == 0; }
 };
 
 class SendPool {
