@@ -1,4 +1,4 @@
-"""Starts a ringtalkd, runs loadgen against it and gives back run.json. For durable.py and idle.py."""
+"""Starts a ringtalkd, runs loadgen against it and gives back run.json."""
 import json
 import os
 import secrets
@@ -18,8 +18,9 @@ class Server:
         ports = os.path.join(self.folder.name, "ports.json")
         with open(os.open(self.key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(secrets.token_bytes(32))
-        command = [os.path.join(build, "src/ringtalkd"), "--listen", "127.0.0.1:0", "--data-dir",
-                   os.path.join(self.folder.name, "data"), "--token-key", self.key, "--ports-file", ports, *arguments]
+        command = [os.path.join(build, "src/ringtalkd"), "--listen", "127.0.0.1:0",
+                   "--data-dir", os.path.join(self.folder.name, "data"),
+                   "--token-key", self.key, "--ports-file", ports, *arguments]
         if store:
             command += ["--store", store]
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
@@ -36,9 +37,11 @@ class Server:
 
     def run(self, scenario, *arguments, while_running=None):
         out = os.path.join(self.folder.name, "run")
-        command = [os.path.join(self.build, "loadgen/loadgen"), "run", scenario, "--target", f"127.0.0.1:{self.port}",
-                   "--token-key", self.key, "--out", out, *arguments]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as load:
+        command = [os.path.join(self.build, "loadgen/loadgen"), "run", scenario,
+                   "--target", f"127.0.0.1:{self.port}", "--token-key", self.key,
+                   "--out", out, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as load:
             while while_running and load.poll() is None:
                 while_running()
                 time.sleep(0.2)
@@ -71,8 +74,25 @@ def median(values):
 
 
 def text(values, digits=0):
-    return f"{median(values):,.{digits}f} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
+    low, middle, high = min(values), median(values), max(values)
+    return f"{middle:,.{digits}f} ({low:,.{digits}f}–{high:,.{digits}f})"
 
 
 def figure(key, values):
-    print(f"<!-- figure {key} {median(values):.6g} {min(values):.6g} {max(values):.6g} -->")
+    low, middle, high = min(values), median(values), max(values)
+    print(f"<!-- figure {key} {middle:.6g} {low:.6g} {high:.6g} -->")
+
+
+def row(*cells):
+    print("| " + " | ".join(cells) + " |")
+
+
+def head(*cells):
+    row(*cells)
+    print("|---" * len(cells) + "|")
+
+
+def verdict(run):
+    if run["valid"] and run["exit"] == 0:
+        return "VALID"
+    return "INVALID: " + "; ".join(run["invalid_reasons"] or [f"exit {run['exit']}"])

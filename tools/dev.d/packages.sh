@@ -29,7 +29,7 @@ test   util-linux                          command:setarch
 test   procps                              command:ps
 lint   clang-format                        command:clang-format
 lint   python3                             command:python3
-bench  libbenchmark-dev                    module:benchmark
+test   libbenchmark-dev                    module:benchmark
 bench  redis-server                        command:redis-server
 bench  nats-server                         command:nats-server
 fuzz   clang                               command:clang++

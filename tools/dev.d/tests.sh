@@ -33,7 +33,7 @@ counting() { [ -z "${counts_file:-}" ] || printf '%s\n' --counts "$counts_file";
 
 # shellcheck disable=SC2046
 test_release() {
-  configure build tests=true $(strictness) || return
+  configure build tests=true bench=true $(strictness) || return
   run_suite build "release build of everything" "${1:-}" $(counting)
 }
 

@@ -20,7 +20,8 @@ MAY_INCLUDE = {
             "src/client", "src/service"),
     "loadgen": ("src/base", "src/ring", "src/proto", "src/check", "src/client"),
     "tools": ("src/base", "src/ring", "src/proto", "src/check", "src/client"),
-    "bench": ("src", "loadgen", "tools"),
+    # Starting a server is the same work for a test and for a benchmark.
+    "bench": ("src", "loadgen", "tools", "tests/support"),
     "tests": ("src", "loadgen", "tools"),
 }
 
