@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -173,6 +174,17 @@ TEST(UringQueues, AnActiveConnectionCostsOneSubmissionAMessage) {
       EXPECT_GE(submissions, 3 * kMessages);
     }
   }
+}
+
+TEST(UringQueues, AProactorWhoseThreadHasEndedCanBeDestroyed) {
+  SKIP_WITHOUT_URING();
+  // The ring belongs to the thread that ran it; what that thread had under way ended with it.
+  auto loop = std::make_unique<Loop>(ProactorOptions::test_min());
+  bool opened = false;
+  std::thread([&] { opened = open_pairs(*loop, 4, 16); }).join();
+  EXPECT_TRUE(opened);
+  EXPECT_EQ((*loop)->connections_open(), 8U);
+  loop.reset();
 }
 
 TEST(UringQueues, AnIdleConnectionMakesPlaceForAnActiveOneAndLosesNothing) {
