@@ -21,7 +21,9 @@ std::string value_in(const std::string& json, const std::string& name) {
 
 std::string program(const std::string& name) {
   // Where the build puts each of them.
-  const std::string at = name == "ringtalkd" ? "src/" : name == "loadgen" ? "loadgen/" : "tools/";
+  const std::string at = name == "ringtalkd" ? "src/"
+                         : name == "loadgen" ? "loadgen/"
+                                             : "tools/" + name + "/";
   const char* build = std::getenv("RINGTALK_BUILD");
   const std::string path = std::string(build != nullptr ? build : "build") + "/" + at + name;
   if (::access(path.c_str(), X_OK) != 0) {

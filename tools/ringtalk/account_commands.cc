@@ -32,16 +32,19 @@ class Login final : public Command {
 
  private:
   void ready(client::ClientIndex client, proto::UserId user, client::Bytes token) override {
-    if (token.size() != setup_.profile.token.size()) {
+    DeviceLogin& login = setup_.profile.login(setup_.device);
+    if (token.size() != login.token.size()) {
       return fail("the server gave no token that this version knows");
     }
-    std::memcpy(setup_.profile.token.data(), token.data(), token.size());
+    std::memcpy(login.token.data(), token.data(), token.size());
     setup_.profile.user = user;
     Command::ready(client, user, token);
   }
   void begin() override {
     const auto saved = save_profile(setup_.options.profile, setup_.profile);
     if (!saved.ok()) return fail(saved.error().text);
+    // The second login completes it.
+    if (setup_.device == Device::passing) return finish(0);
     print(JsonLine("logged_in")
               .number("user", setup_.profile.user)
               .text("name", setup_.profile.name)

@@ -136,10 +136,11 @@ void Command::print(const std::string& text) {
 }
 
 client::Credentials Command::credentials(client::ClientIndex) {
+  const DeviceLogin& login = setup_.profile.login(setup_.device);
   return {.kind = setup_.login,
-          .device = setup_.profile.device,
+          .device = login.device,
           .device_class = wire::DeviceClass::Desktop,
-          .token = setup_.profile.token,
+          .token = login.token,
           .name = setup_.profile.name,
           .password = setup_.password};
 }
@@ -153,6 +154,11 @@ void Command::ready(client::ClientIndex, proto::UserId, client::Bytes) {
 
 void Command::ended(client::ClientIndex, const client::Ending& ending) {
   if (ending.why == client::Ending::Why::kicked) {
+    if (ending.kick == wire::KickReason::LoggedInElsewhere) {
+      return fail(
+          "another command of this profile has taken over; a second one beside it needs a "
+          "--profile of its own");
+    }
     return fail(std::string("logged out by the server: ") + wire::EnumNameKickReason(ending.kick));
   }
   switch (ending.code) {

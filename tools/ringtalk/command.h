@@ -22,6 +22,7 @@ namespace ringtalk::tool {
 struct Setup {
   Options options;
   Profile profile;  // who is logged in, or is going to be
+  Device device = Device::passing;
   std::string password;
   client::Credentials::Kind login = client::Credentials::Kind::token;
   std::vector<ring::Address> addresses;

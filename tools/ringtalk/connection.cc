@@ -56,8 +56,9 @@ void Connection::send_pending() {
 }
 
 void Connection::close() {
-  close_wanted_ = true;
-  if (sending_.empty() && pending_.empty()) close_now();
+  // Asked for twice: what waits has had its time.
+  const bool again = std::exchange(close_wanted_, true);
+  if (again || (sending_.empty() && pending_.empty())) close_now();
 }
 
 void Connection::close_now() {

@@ -48,6 +48,9 @@ std::optional<int> prepare(Setup& setup) {
     if (!known.ok()) return complain(1, known.error().text);
     setup.profile = *known;
     if (!options.server.empty()) setup.profile.server = options.server;
+    const bool stays =
+        options.verb == Verb::listen || (options.verb == Verb::room && options.words.empty());
+    setup.device = stays ? Device::staying : Device::passing;
     return std::nullopt;
   }
   setup.profile.server = options.server.empty() ? kDefaultServer : options.server;
@@ -56,7 +59,9 @@ std::optional<int> prepare(Setup& setup) {
   const bool same =
       known.ok() && known->name == options.name && known->server == setup.profile.server;
   if (same) setup.profile = *known;
-  if (!same) setup.profile.device = fresh_device();
+  if (!same) {
+    for (DeviceLogin& login : setup.profile.logins) login.device = fresh_device();
+  }
   const bool registers = options.verb == Verb::register_user;
   setup.login = registers ? client::Credentials::Kind::none : client::Credentials::Kind::password;
   const auto password = read_password(options.password_file, registers);
@@ -66,6 +71,12 @@ std::optional<int> prepare(Setup& setup) {
   }
   setup.password = *password;
   return std::nullopt;
+}
+
+int run(const Setup& setup) {
+  auto proactor = make_small_proactor(setup.options.backend);
+  if (!proactor.ok()) return complain(kExitUsage, proactor.error().text);
+  return make_command(setup, std::move(*proactor))->run();
 }
 
 int main_of(int argc, const char* const* argv) {
@@ -81,9 +92,13 @@ int main_of(int argc, const char* const* argv) {
   auto addresses = resolve(setup.profile.server);
   if (!addresses.ok()) return complain(kExitUsage, addresses.error().text);
   setup.addresses = std::move(*addresses);
-  auto proactor = make_small_proactor(options->backend);
-  if (!proactor.ok()) return complain(kExitUsage, proactor.error().text);
-  return make_command(std::move(setup), std::move(*proactor))->run();
+  const int code = run(setup);
+  if (code != 0 || options->verb != Verb::login) return code;
+  const auto half = load_profile(options->profile);
+  if (!half.ok()) return complain(1, half.error().text);
+  setup.profile = *half;
+  setup.device = Device::staying;
+  return run(setup);
 }
 
 }  // namespace

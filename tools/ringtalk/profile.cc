@@ -63,13 +63,18 @@ base::Result<Profile, ProfileError> load_profile(const std::string& profile) {
     content.server = saved.at("server").get<std::string>();
     content.name = saved.at("name").get<std::string>();
     content.user = saved.at("user").get<uint64_t>();
-    content.device = saved.at("device").get<uint64_t>();
     content.listened = saved.value("listened", false);
     for (const json& c : saved.value("cursors", json::array())) {
       content.cursors.push_back(
           {{c.at(0).get<uint64_t>(), c.at(1).get<uint64_t>()}, c.at(2).get<uint64_t>()});
     }
-    if (from_hex(saved.at("token").get<std::string>(), content.token)) return content;
+    const json& logins = saved.at("logins");
+    bool sound = logins.size() == kDevices;
+    for (size_t i = 0; sound && i < kDevices; i++) {
+      content.logins[i].device = logins[i].at("device").get<uint64_t>();
+      sound = from_hex(logins[i].at("token").get<std::string>(), content.logins[i].token);
+    }
+    if (sound) return content;
   } catch (const json::exception&) {
   }
   return base::Failure{ProfileError{path + " is damaged; log in again: ringtalk login NAME"}};
@@ -80,10 +85,13 @@ base::Status<ProfileError> save_profile(const std::string& profile, const Profil
   for (const Cursor& c : content.cursors) {
     cursors.push_back({c.conversation.a, c.conversation.b, c.seq});
   }
-  const json saved = {
-      {"server", content.server}, {"name", content.name},           {"user", content.user},
-      {"device", content.device}, {"token", hex_of(content.token)}, {"listened", content.listened},
-      {"cursors", cursors}};
+  json logins = json::array();
+  for (const DeviceLogin& login : content.logins) {
+    logins.push_back({{"device", login.device}, {"token", hex_of(login.token)}});
+  }
+  const json saved = {{"server", content.server}, {"name", content.name},
+                      {"user", content.user},     {"logins", logins},
+                      {"cursors", cursors},       {"listened", content.listened}};
   const std::string path = profile_path(profile);
   const std::string fresh = path + ".new";
   if (make_directories(state_directory()) && write_private(fresh, saved.dump(2) + "\n") &&

@@ -5,6 +5,7 @@
 // 0600 in a directory of mode 0700, replaced by rename. Thread rule: one owner.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,25 @@ struct Cursor {
   proto::Seq seq = 0;
 };
 
+// A device may be logged in once at a time, so what stays (listen, room) is another device than
+// what comes and goes (send, ping): both work side by side.
+enum class Device : uint8_t { passing, staying };
+inline constexpr size_t kDevices = 2;
+
+struct DeviceLogin {
+  proto::DeviceId device = 0;
+  proto::TokenBytes token{};
+};
+
 struct Profile {
   std::string server;
   std::string name;
   proto::UserId user = 0;
-  proto::DeviceId device = 0;
-  proto::TokenBytes token{};
-  bool listened = false;  // once: from then on no message is passed over
+  std::array<DeviceLogin, kDevices> logins{};  // by Device
+  bool listened = false;                       // once: from then on no message is passed over
   std::vector<Cursor> cursors;
+
+  DeviceLogin& login(Device device) { return logins[static_cast<size_t>(device)]; }
 };
 
 // One line for the user.
