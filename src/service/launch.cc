@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,15 +125,20 @@ base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms) 
 }
 
 base::Status<LaunchError> write_by_rename(const std::string& path, const std::string& content) {
-  const std::string fresh = path + ".new";
-  const int out = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  // A device or a pipe is written to and stays: a rename would put a file in the place of
+  // /dev/null.
+  struct stat there {};
+  const bool in_place = ::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode);
+  const std::string fresh = in_place ? path : path + ".new";
+  const int flags = in_place ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC;
+  const int out = ::open(fresh.c_str(), flags | O_CLOEXEC, 0644);
   bool good = out >= 0;
   for (size_t at = 0; good && at < content.size();) {
     const ssize_t written = ::write(out, content.data() + at, content.size() - at);
     good = written > 0;
     if (good) at += static_cast<size_t>(written);
   }
-  if (good) good = ::rename(fresh.c_str(), path.c_str()) == 0;
+  if (good && !in_place) good = ::rename(fresh.c_str(), path.c_str()) == 0;
   const int error = errno;
   if (out >= 0) ::close(out);
   if (good) return base::Done{};

@@ -41,7 +41,8 @@ std::vector<ring::Address> listen_addresses(const Config& config);
 // first one's clients; tries for `wait_ms`, for a predecessor that is still dying.
 base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms);
 
-// Whole or not at all, whenever somebody looks.
+// Whole or not at all, whenever somebody looks. What is no regular file (a device, a pipe) is
+// written to as it is and never replaced.
 base::Status<LaunchError> write_by_rename(const std::string& path, const std::string& content);
 std::string ports_json(const ring::Address& client, const char* backend, uint32_t shards);
 // "36,000"
