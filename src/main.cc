@@ -1,4 +1,5 @@
 // src/main.cc: the only place where the concrete parts of ringtalkd are named and wired.
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -407,6 +408,9 @@ int Server::migrate() {
 }
 
 int run(int argc, char** argv) {
+  // Tables that grow by doubling go back to the kernel when they are left: glibc would raise the
+  // threshold by itself and keep them (mallopt(3)).
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   const auto line = service::parse_command_line(argc, argv, kVersionText);
   if (!line) misuse(line.error().line);
   if (!line->print.empty()) {

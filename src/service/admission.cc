@@ -9,7 +9,15 @@ namespace ringtalk::service {
 namespace {
 
 // A key of 0 is counted for no address.
-constexpr uint64_t kNoAddress = 0;
+constexpr uint32_t kNoAddress = 0;
+
+// Deadlines are kept as the low 32 bits of milliseconds: near in time, whatever the clock says.
+uint32_t to_ms(uint64_t ns) noexcept {
+  return static_cast<uint32_t>(ns / base::kNsPerMs);
+}
+int32_t remaining_ms(uint32_t deadline_ms, uint64_t now_ns) noexcept {
+  return static_cast<int32_t>(deadline_ms - to_ms(now_ns));
+}
 
 }  // namespace
 
@@ -52,27 +60,27 @@ bool Admission::trusted(const ring::Address& peer) const {
   return false;
 }
 
-uint64_t Admission::key_of(const ring::Address& peer) const {
+uint32_t Admission::key_of(const ring::Address& peer) const {
   uint64_t words[2];
   static_assert(sizeof words == sizeof peer.bytes);
   std::memcpy(words, peer.bytes.data(), sizeof words);
   // Seeded, so that nobody outside can choose addresses that share a counter.
-  const uint64_t key = proto::mix(words[0] ^ proto::mix(words[1] ^ seed_));
+  const uint32_t key = static_cast<uint32_t>(proto::mix(words[0] ^ proto::mix(words[1] ^ seed_)));
   return key == kNoAddress ? 1 : key;
 }
 
 bool Admission::enter(uint32_t slot, const ring::Address& peer, uint64_t now_ns) {
   SessionRest& rest = sessions_.rest(slot);
-  ASSERT(rest.list == WaitList::none);
+  ASSERT(sessions_[slot].list == WaitList::none);
   rest.address_key = kNoAddress;
   if (limits_->prelogin_per_address != 0 && !trusted(peer)) {
-    const uint64_t key = key_of(peer);
+    const uint32_t key = key_of(peer);
     uint32_t& count = by_address_[key];
     if (count >= limits_->prelogin_per_address) return false;
     count++;
     rest.address_key = key;
   }
-  rest.deadline_ns = now_ns + limits_->login_timeout_ms * base::kNsPerMs;
+  rest.deadline_ms = to_ms(now_ns) + static_cast<uint32_t>(limits_->login_timeout_ms);
   move(slot, WaitList::before_login);
   return true;
 }
@@ -90,28 +98,32 @@ uint32_t Admission::to_evict() const {
 }
 
 void Admission::leave(uint32_t slot) {
+  const WaitList from = sessions_[slot].list;
+  if (from == WaitList::none) return;
   SessionRest& rest = sessions_.rest(slot);
-  if (rest.list == WaitList::none) return;
-  if (rest.list != WaitList::ending && rest.address_key != kNoAddress) {
+  if (from == WaitList::before_login && rest.address_key != kNoAddress) {
     const auto found = by_address_.find(rest.address_key);
     ASSERT(found != by_address_.end() && found->second > 0);
     if (--found->second == 0) by_address_.erase(found);
-    rest.address_key = kNoAddress;
   }
+  rest.address_key = kNoAddress;
   move(slot, WaitList::none);
 }
 
 void Admission::begin_ending(uint32_t slot, uint64_t now_ns) {
   leave(slot);
-  sessions_.rest(slot).deadline_ns = now_ns + limits_->discard_ms * base::kNsPerMs;
+  sessions_.rest(slot).deadline_ms = to_ms(now_ns) + static_cast<uint32_t>(limits_->discard_ms);
   move(slot, WaitList::ending);
 }
 
-uint64_t Admission::next_deadline() const {
+uint64_t Admission::next_deadline(uint64_t now_ns) const {
   uint64_t next = 0;
   for (const List* each : {&before_login_, &ending_}) {
     if (each->empty()) continue;
-    const uint64_t deadline = sessions_.rest(each->first()).deadline_ns;
+    const int32_t left_ms = remaining_ms(sessions_.rest(each->first()).deadline_ms, now_ns);
+    const uint64_t deadline =
+        left_ms <= 0 ? now_ns
+                     : (now_ns / base::kNsPerMs + static_cast<uint32_t>(left_ms)) * base::kNsPerMs;
     if (next == 0 || deadline < next) next = deadline;
   }
   return next;
@@ -120,7 +132,8 @@ uint64_t Admission::next_deadline() const {
 uint32_t Admission::expired(uint64_t now_ns) const {
   for (const List* each : {&before_login_, &ending_}) {
     const uint32_t slot = each->first();
-    if (slot != base::kNoSlot && sessions_.rest(slot).deadline_ns <= now_ns) return slot;
+    if (slot == base::kNoSlot) continue;
+    if (remaining_ms(sessions_.rest(slot).deadline_ms, now_ns) <= 0) return slot;
   }
   return base::kNoSlot;
 }
@@ -138,9 +151,9 @@ Admission::List& Admission::list(WaitList which) {
 }
 
 void Admission::move(uint32_t slot, WaitList to) {
-  SessionRest& rest = sessions_.rest(slot);
-  if (rest.list != WaitList::none) list(rest.list).remove(slot);
-  rest.list = to;
+  WaitList& from = sessions_[slot].list;
+  if (from != WaitList::none) list(from).remove(slot);
+  from = to;
   if (to != WaitList::none) list(to).push_back(slot);
 }
 

@@ -34,10 +34,9 @@ class Admission {
   void begin_ending(uint32_t slot, uint64_t now_ns);
 
   // The earliest of the deadlines, 0 = none.
-  uint64_t next_deadline() const;
+  uint64_t next_deadline(uint64_t now_ns) const;
   // A slot whose deadline has passed, or base::kNoSlot. The caller takes it out of its list.
   uint32_t expired(uint64_t now_ns) const;
-  WaitList list_of(uint32_t slot) { return sessions_.rest(slot).list; }
 
   uint32_t before_login() const noexcept { return before_login_.count(); }
   uint32_t ending() const noexcept { return ending_.count(); }
@@ -52,7 +51,7 @@ class Admission {
 
   List& list(WaitList which);
   void move(uint32_t slot, WaitList to);
-  uint64_t key_of(const ring::Address& peer) const;
+  uint32_t key_of(const ring::Address& peer) const;
   bool trusted(const ring::Address& peer) const;
 
   Sessions& sessions_;
@@ -62,7 +61,7 @@ class Admission {
   std::vector<ring::Address> trusted_;
   List before_login_;
   List ending_;
-  boost::unordered_flat_map<uint64_t, uint32_t> by_address_;
+  boost::unordered_flat_map<uint32_t, uint32_t> by_address_;
 };
 
 // Whether the text can stand in limits.trusted_addresses: "loopback" or an address without a port.

@@ -28,6 +28,8 @@ using FieldType = std::remove_cvref_t<decltype(field<Member>(std::declval<Config
 
 using Texts = std::vector<std::string>;
 
+constexpr uint64_t kDayMs = 86'400'000;
+
 template <auto Member>
 bool set_number(Config& config, std::optional<uint64_t> value, uint64_t min, uint64_t max) {
   if (!value || *value < min || *value > max) return false;
@@ -48,13 +50,14 @@ ConfigKey number(const char* name, const char* flag, bool reloadable, const char
 
 // A name that ends in _ms also takes a plain number.
 template <auto Member>
-ConfigKey duration(const char* name, bool reloadable, const char* meaning, uint64_t min = 0) {
+ConfigKey duration(const char* name, bool reloadable, const char* meaning, uint64_t min = 0,
+                   uint64_t max = 366 * kDayMs) {
   ConfigKey key{name, nullptr, "250ms", meaning, reloadable};
   const bool plain = key.name.ends_with("_ms");
-  key.set = [plain, min](Config& config, const Texts& texts) {
+  key.set = [plain, min, max](Config& config, const Texts& texts) {
     auto value = parse_duration_ms(texts[0]);
     if (!value && plain) value = parse_number(texts[0]);
-    return set_number<Member>(config, value, min, uint64_t{366} * 86'400'000);
+    return set_number<Member>(config, value, min, max);
   };
   key.get = [plain](const Config& config) {
     const uint64_t ms = field<Member>(config);
@@ -193,7 +196,7 @@ std::vector<ConfigKey> limit_keys() {
                                              "addresses without that limit, or `loopback`",
                                              is_trusted)),
       duration<&L::login_timeout_ms>("limits.login_timeout", true,
-                                     "from the connection to its login", 10),
+                                     "from the connection to its login", 10, kDayMs),
       number<&L::requests_in_flight>("limits.requests_in_flight", nullptr, true,
                                      "unanswered requests of a session", 1, 65'000),
       size<&L::unacknowledged_bytes>("limits.unacknowledged_bytes", true,
@@ -215,7 +218,7 @@ std::vector<ConfigKey> limit_keys() {
                                                 true, "messages of a conversation; 0 = any"),
       size<&L::discard_bytes>("limits.discard_bytes", true, "read on after an error before the cut",
                               0),
-      duration<&L::discard_ms>("limits.discard_time", true, "the same in time", 1),
+      duration<&L::discard_ms>("limits.discard_time", true, "the same in time", 1, kDayMs),
       duration<&L::busy_retry_ms>("limits.busy_retry", true, "retry_after_ms of ServerBusy"),
   };
 }

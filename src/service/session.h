@@ -3,7 +3,7 @@
 // A session lives in the slot of its connection. `Session` is what a frame touches, `SessionRest`
 // what login, limits and close need; other parts keep SlotArrays of their own.
 //   user memory of an idle session, all in, <= 256 B:
-//     proactor 48 | Session 64 | SessionRest 40 | missed beats 1 | outgoing, rooms, routes <= 103
+//     proactor 48 | Session 64 | SessionRest 24 | missed beats 1 | outgoing, rooms, routes <= 119
 // Ownership: the shard. Thread rule: the shard's thread. Invariants: what outlives a turn holds
 // (slot, generation), never a pointer; find() answers null for an old generation; user != 0 exactly
 // while phase is online (and after, until the slot is free).
@@ -56,7 +56,7 @@ struct Session {
   uint32_t epoch;
   uint32_t unacknowledged_bytes;  // of requests that wait for an answer
   uint16_t requests_in_flight;
-  uint16_t hello_version;
+  WaitList list;    // which one `SessionRest::waiting` is in
   uint32_t rooms;   // how many it is in
   uint64_t pushed;  // durable pushes, for HeartbeatAck
   proto::PartialFrame partial;
@@ -69,14 +69,14 @@ static_assert(sizeof(Session) == 64);
 
 struct SessionRest {
   proto::DeviceId device;
-  uint64_t address_key;      // before login: which address counter it is in
-  uint64_t deadline_ns;      // login time-out or end of discarding
-  base::ListLinks waiting;   // in the list of that deadline
-  uint32_t discarded_bytes;  // while ending
-  WaitList list;             // which one `waiting` is in
-  uint8_t spare[3];
+  base::ListLinks waiting;  // in the list of that deadline
+  uint32_t deadline_ms;     // login time-out or end of discarding; low bits of the shard's clock
+  union {
+    uint32_t address_key;      // before login: which address counter it is in
+    uint32_t discarded_bytes;  // while ending
+  };
 };
-static_assert(sizeof(SessionRest) == 40);
+static_assert(sizeof(SessionRest) == 24);
 
 // A byte of kNotSwept is no counter: the slot is free, not logged in, or paused by the server.
 inline constexpr uint8_t kNotSwept = 255;

@@ -128,7 +128,7 @@ uint64_t Shard::sleep_until(uint64_t deadline_ns) noexcept {
   if (deadline_ns == 0 || work_left() || !door_.prepare_sleep()) return 0;
   uint64_t until = earlier(deadline_ns, next_sweep_ns_);
   if (chat_->waiting()) until = earlier(until, now_ns_ + kRetryNs);
-  until = earlier(until, admission_->next_deadline());
+  until = earlier(until, admission_->next_deadline(now_ns_));
   return earlier(until, drain_->next_deadline());
 }
 
