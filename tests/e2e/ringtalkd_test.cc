@@ -93,7 +93,7 @@ Finished start_with(std::vector<std::string> arguments) {
 }
 
 TEST(Ringtalkd, ServesAndStopsAsAsked) {
-  Server server({.arguments = {"--stats-file", "/dev/null"}});
+  Server server;
   ASSERT_EQ(server.error(), "");
   EXPECT_NE(server.process().output().find("ready 127.0.0.1:" + std::to_string(server.port()) +
                                            " " + server.backend() + ", "),
