@@ -53,69 +53,32 @@ void Routes::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason 
 
 // ---- the user's home
 
-uint32_t Routes::add(proto::UserId user) {
-  uint32_t at = free_;
-  if (at != kNoIndex) {
-    free_ = entry(at).next;
-  } else {
-    at = entries_used_++;
-    if (at / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<Entry[]>(kChunk));
-  }
-  Entry& added = entry(at);
-  added = {};
-  added.next = kNoIndex;
-  const uint32_t first = index_.find(user);
-  if (first == kNoIndex) {
-    index_.insert(user, at);
-    return at;
-  }
-  uint32_t last = first;
-  while (entry(last).next != kNoIndex) last = entry(last).next;
-  entry(last).next = at;
-  return at;
-}
-
-void Routes::remove(proto::UserId user, uint32_t previous, uint32_t at) {
-  const uint32_t next = entry(at).next;
-  if (previous != kNoIndex) {
-    entry(previous).next = next;
-  } else {
-    index_.erase(user);
-    if (next != kNoIndex) index_.insert(user, next);
-  }
-  entry(at).next = free_;
-  free_ = at;
-}
-
 void Routes::take_open(const Mail& mail) {
   const proto::UserId user = mail.a;
   kicked_.clear();
   bool welcome = true;
-  uint32_t previous = kNoIndex;
-  for (uint32_t at = index_.find(user); at != kNoIndex;) {
-    const Entry known = entry(at);
-    if (known.device() != mail.b || known.epoch > mail.number) {
-      welcome = welcome && known.device() != mail.b;
-      previous = at;
-    } else {
+  for (uint32_t at = table_.first(user); at != kNoIndex;) {
+    const RouteEntry& known = table_[at];
+    const uint32_t next = table_.next(at);
+    if (known.device == mail.b && known.epoch > mail.number) {
+      welcome = false;
+    } else if (known.device == mail.b) {
       kicked_.push_back(known);
-      remove(user, previous, at);
+      table_.remove(at);
     }
-    at = known.next;
+    at = next;
   }
-  const uint32_t added = add(user);
-  Entry& entry_added = entry(added);
-  entry_added.device_low = static_cast<uint32_t>(mail.b);
-  entry_added.device_high = static_cast<uint32_t>(mail.b >> 32);
-  entry_added.epoch = mail.number;
-  entry_added.slot = mail.slot;
-  entry_added.generation = mail.generation;
-  entry_added.shard = mail.from;
+  RouteEntry& added = table_[table_.add(user)];
+  added.device = mail.b;
+  added.epoch = mail.number;
+  added.slot = mail.slot;
+  added.generation = mail.generation;
+  added.shard = mail.from;
   port_.directory().session_opened(user, mail.b, mail.number);
   // Kicks come back as route_close, at once from this very shard: nothing is held over them.
-  const std::vector<Entry> kicks = std::move(kicked_);
-  for (const Entry& old : kicks) {
-    port_.directory().session_closed(user, old.device(), old.epoch);
+  const std::vector<RouteEntry> kicks = std::move(kicked_);
+  for (const RouteEntry& old : kicks) {
+    port_.directory().session_closed(user, old.device, old.epoch);
     kick(old, wire::KickReason::LoggedInElsewhere);
   }
   postbox_.post(mail.from,
@@ -129,29 +92,27 @@ void Routes::take_open(const Mail& mail) {
 }
 
 void Routes::take_close(const Mail& mail) {
-  uint32_t previous = kNoIndex;
-  for (uint32_t at = index_.find(mail.a); at != kNoIndex; at = entry(at).next) {
-    const Entry known = entry(at);
+  for (uint32_t at = table_.first(mail.a); at != kNoIndex; at = table_.next(at)) {
+    const RouteEntry known = table_[at];
     if (known.shard == mail.from && known.slot == mail.slot &&
         known.generation == mail.generation) {
-      remove(mail.a, previous, at);
-      port_.directory().session_closed(mail.a, known.device(), known.epoch);
+      table_.remove(at);
+      port_.directory().session_closed(mail.a, known.device, known.epoch);
       return;
     }
-    previous = at;
   }
 }
 
 void Routes::take_kick(const Mail& mail) {
-  std::vector<Entry> lower;
-  for (uint32_t at = index_.find(mail.a); at != kNoIndex; at = entry(at).next) {
-    if (entry(at).epoch < mail.number) lower.push_back(entry(at));
+  std::vector<RouteEntry> lower;
+  for (uint32_t at = table_.first(mail.a); at != kNoIndex; at = table_.next(at)) {
+    if (table_[at].epoch < mail.number) lower.push_back(table_[at]);
   }
   // They leave the list by their route_close.
-  for (const Entry& known : lower) kick(known, static_cast<wire::KickReason>(mail.byte));
+  for (const RouteEntry& known : lower) kick(known, static_cast<wire::KickReason>(mail.byte));
 }
 
-void Routes::kick(const Entry& known, wire::KickReason reason) {
+void Routes::kick(const RouteEntry& known, wire::KickReason reason) {
   postbox_.post(known.shard, {.kind = MailKind::kick_session,
                               .byte = static_cast<uint8_t>(reason),
                               .slot = known.slot,
@@ -164,8 +125,8 @@ void Routes::push(const Mail& mail, const proto::Range& range) {
   const proto::ConversationId conversation{message->conv()->a(), message->conv()->b()};
   const proto::UserId user =
       static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
-  for (uint32_t at = index_.find(user); at != kNoIndex; at = entry(at).next) {
-    const Entry& known = entry(at);
+  for (uint32_t at = table_.first(user); at != kNoIndex; at = table_.next(at)) {
+    const RouteEntry& known = table_[at];
     if (known.shard == mail.b && known.slot == mail.slot && known.generation == mail.generation) {
       continue;  // it gets Sent
     }
@@ -182,8 +143,8 @@ void Routes::advanced(const Mail& mail) {
   const proto::Seq seq = uint64_t{mail.slot} << 32 | mail.generation;
   const proto::UserId user =
       static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
-  for (uint32_t at = index_.find(user); at != kNoIndex; at = entry(at).next) {
-    hint(entry(at), conversation, seq);
+  for (uint32_t at = table_.first(user); at != kNoIndex; at = table_.next(at)) {
+    hint(table_[at], conversation, seq);
   }
 }
 
@@ -196,7 +157,8 @@ void Routes::sent(const Mail& mail, const proto::Range& frame) {
   postbox_.post(static_cast<uint32_t>(mail.b >> 32), answer);
 }
 
-void Routes::hint(const Entry& known, const proto::ConversationId& conversation, proto::Seq seq) {
+void Routes::hint(const RouteEntry& known, const proto::ConversationId& conversation,
+                  proto::Seq seq) {
   proto::Seq& marked = marks_[{known.shard, known.slot, known.generation, conversation}];
   marked = std::max(marked, seq);
 }

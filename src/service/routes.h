@@ -11,12 +11,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <vector>
 
-#include "service/id_map.h"
 #include "service/port.h"
 #include "service/postbox.h"
+#include "service/route_table.h"
 #include "service/slot_array.h"
 
 namespace ringtalk::service {
@@ -45,22 +44,9 @@ class Routes {
   // Sends the hints that stand for pushes whose way was full.
   void retry();
   bool waiting() const noexcept { return !marks_.empty(); }
-  uint32_t users() const noexcept { return static_cast<uint32_t>(index_.count()); }
+  uint32_t users() const noexcept { return table_.users(); }
 
  private:
-  struct Entry {
-    uint32_t device_low;
-    uint32_t device_high;
-    uint32_t epoch;
-    uint32_t slot;
-    uint32_t generation;
-    uint32_t next;  // of the same user
-    uint32_t shard;
-    uint64_t device() const noexcept { return uint64_t{device_high} << 32 | device_low; }
-  };
-  static_assert(sizeof(Entry) == 28);
-  static constexpr uint32_t kChunk = 1'024;
-
   // A session elsewhere and a conversation of which it has missed something.
   struct Mark {
     uint32_t shard;
@@ -70,21 +56,14 @@ class Routes {
     auto operator<=>(const Mark&) const = default;
   };
 
-  Entry& entry(uint32_t at) noexcept { return chunks_[at / kChunk][at % kChunk]; }
-  uint32_t add(proto::UserId user);
-  // Takes the entry behind `previous` (kNoIndex: the first) out of the user's list.
-  void remove(proto::UserId user, uint32_t previous, uint32_t at);
-  void kick(const Entry& entry, wire::KickReason reason);
-  void hint(const Entry& entry, const proto::ConversationId& conversation, proto::Seq seq);
+  void kick(const RouteEntry& entry, wire::KickReason reason);
+  void hint(const RouteEntry& entry, const proto::ConversationId& conversation, proto::Seq seq);
 
   Port& port_;
   Postbox& postbox_;
   SlotArray<uint8_t> opened_;
-  IdMap index_;
-  std::vector<std::unique_ptr<Entry[]>> chunks_;
-  uint32_t entries_used_ = 0;
-  uint32_t free_ = kNoIndex;
-  std::vector<Entry> kicked_;
+  RouteTable table_;
+  std::vector<RouteEntry> kicked_;
   std::map<Mark, proto::Seq> marks_;
 };
 
