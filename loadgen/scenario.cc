@@ -43,7 +43,7 @@ bool read_real(double& field, std::string_view text, double most) {
   return true;
 }
 
-bool read_arrival(std::optional<Arrival>& field, std::string_view text) {
+bool read_arrival(Arrival& field, std::string_view text) {
   for (const Arrival kind : {Arrival::closed, Arrival::constant, Arrival::poisson}) {
     if (text == to_string(kind)) {
       field = kind;
@@ -160,6 +160,8 @@ base::Failure<ScenarioError> wrong(std::string text) {
 
 const char* to_string(Arrival kind) noexcept {
   switch (kind) {
+    case Arrival::by_rate:
+      return "by rate";
     case Arrival::closed:
       return "closed";
     case Arrival::constant:

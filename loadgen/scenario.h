@@ -16,7 +16,8 @@
 
 namespace ringtalk::loadgen {
 
-enum class Arrival : uint8_t { closed, constant, poisson };
+// by_rate: constant where there is a rate, else closed.
+enum class Arrival : uint8_t { by_rate, closed, constant, poisson };
 
 struct Scenario {
   std::string name;
@@ -25,7 +26,7 @@ struct Scenario {
   double rate = 0;  // intended messages a second of the whole run; 0: closed windows
   double duration_s = 10;
   uint64_t seed = 1;
-  std::optional<Arrival> arrival;  // unset: constant when there is a rate, else closed
+  Arrival arrival = Arrival::by_rate;
 
   struct {
     double echo = 0, direct = 0, room = 0;
@@ -53,7 +54,8 @@ struct Scenario {
   } settle;
 
   Arrival arrival_in_force() const noexcept {
-    return arrival.value_or(rate > 0 ? Arrival::constant : Arrival::closed);
+    if (arrival != Arrival::by_rate) return arrival;
+    return rate > 0 ? Arrival::constant : Arrival::closed;
   }
   bool open_loop() const noexcept { return arrival_in_force() != Arrival::closed; }
   uint64_t room_members() const noexcept { return room.members == 0 ? connections : room.members; }

@@ -15,7 +15,8 @@ Schedule::Schedule(Arrival kind, double per_second, uint64_t start_ns, uint64_t 
       end_ns_(end_ns),
       next_ns_(start_ns),
       random_(seed) {
-  ASSERT(kind != Arrival::closed && per_second > 0 && start_ns <= end_ns);
+  ASSERT((kind == Arrival::constant || kind == Arrival::poisson) && per_second > 0 &&
+         start_ns <= end_ns);
   ASSERT(offset >= 0 && offset < 1);
   step();
   Schedule ahead = *this;
