@@ -124,8 +124,10 @@ TEST_F(RingtalkTool, joins_rooms_and_publishes) {
       << member.errors();
   const Finished one = tool({"--profile", "ada", "room", "77", "hi", "all"});
   EXPECT_EQ(one.status, 0) << one.errors;
-  EXPECT_TRUE(has(one.output, R"("text":"hi all")")) << one.output;  // its own echo
-  EXPECT_EQ(tool({"--profile", "ada", "room", "77", "-"}, "x\ny\n").status, 0);
+  EXPECT_EQ(lines_with(one.output, R"("event":"published")"), 1u) << one.output;
+  const Finished two = tool({"--profile", "ada", "room", "77", "-"}, "x\ny\n");
+  EXPECT_EQ(two.status, 0) << two.errors;
+  EXPECT_EQ(lines_with(two.output, R"("event":"published")"), 2u) << two.output;
   EXPECT_EQ(member.wait(), 0) << member.errors();
   EXPECT_TRUE(has(member.output(), R"("n":3,"text":"y")")) << member.output();
 }

@@ -39,7 +39,7 @@ class Room final : public Command {
     if (body.size() > proto::kBodyBytesMax) {
       return fail("a message has at most " + std::to_string(proto::kBodyBytesMax) + " bytes");
     }
-    session_.publish(at_, setup_.options.room, body, true);
+    session_.publish(at_, setup_.options.room, body, false);
     unanswered_++;
     progress();
   }
@@ -52,6 +52,7 @@ class Room final : public Command {
     if (frame.body_as_Ok() == nullptr) return Command::replied(client, request, frame);
     progress();
     unanswered_--;
+    print(JsonLine("published").number("room", setup_.options.room).str());
     look_for_end();
   }
   void look_for_end() {
