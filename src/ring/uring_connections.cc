@@ -287,7 +287,8 @@ void UringProactor::release_slot(uint32_t slot) {
   at.generation = at.generation == UINT32_MAX ? 1 : at.generation + 1;
   at.flags = 0;
   connections_.give_back(slot);
-  listeners_due_ = true;
+  // Its file went back too.
+  accept_again();
 }
 
 }  // namespace ringtalk::ring

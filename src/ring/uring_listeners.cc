@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint32_t kListenCalls = 12;
 constexpr uint32_t kAcceptsHeld = UringListener::kAcceptsHeld;
+// How long a listener waits that the kernel had no file or no memory for.
+constexpr uint64_t kAcceptAgain_ns = 100'000'000;
 
 // The slot of an accept's token: which listener, which of its accepts.
 uint32_t accept_slot(uint32_t index, uint32_t held) {
@@ -90,7 +92,8 @@ void UringProactor::visit_listeners() {
       if (at.held > 0) {
         if (!at.cancelling) cancel_accepts(index);
       } else if (at.closing) {
-        const bool more = !stopping_ && connections_.taken() < connections_.capacity() &&
+        const bool more = !stopping_ && !at.refused &&
+                          connections_.taken() < connections_.capacity() &&
                           has_queued(at.descriptor);
         other_calls_++;
         if (more) {
@@ -111,6 +114,7 @@ void UringProactor::visit_listeners() {
 // drops what finds the file table full), else one-shot accepts, no more than there are slots.
 void UringProactor::arm_accepts(uint32_t index) {
   Listener& at = listeners_[index];
+  if (at.refused) return;
   const uint32_t free = connections_.capacity() - connections_.taken();
   if (free == 0 || !stranded_.empty()) {
     if (!at.starved && at.held == 0) {
@@ -194,10 +198,34 @@ void UringProactor::on_accept(const io_uring_cqe& cqe, uint32_t slot, uint32_t g
     if (at.held == 0) at.cancelling = false;
   }
   listeners_due_ = true;
-  // Others mean that the connection died in the queue: the next may do (accept(2)).
-  if (cqe.res < 0) return;
+  if (cqe.res < 0) return accept_failed(at, -cqe.res);
   accepted({static_cast<uint32_t>(cqe.res), index,
             named ? from_socket_address(accept.peer) : Address{}});
+}
+
+void UringProactor::accept_failed(Listener& at, int number) {
+  switch (number) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      // The next accept would fail at once, and the next. Somebody else may give files back, which
+      // nobody tells us.
+      if (!at.refused) stats_.accept_parked++;
+      at.refused = true;
+      accept_again_ns_ = UringRing::now_ns() + kAcceptAgain_ns;
+      return;
+    default:
+      // The connection died in the queue: the next may do (accept(2)).
+      return;
+  }
+}
+
+void UringProactor::accept_again() {
+  listeners_due_ = true;
+  if (accept_again_ns_ == UINT64_MAX) return;
+  accept_again_ns_ = UINT64_MAX;
+  for (Listener& at : listeners_) at.refused = false;
 }
 
 void UringProactor::accepted(const Accepted& made) {

@@ -124,7 +124,7 @@ uint32_t UringProactor::run_once(uint32_t budget, uint64_t deadline_ns, Handler&
   const bool busy = budget_left_ < budget || todo_count_ > 0 || ring_.ready() > 0;
   // Completions that are there already need no system call, submissions do.
   if (ring_.ready() == 0 || ring_.unsubmitted() > 0) {
-    issuer_gone_ = ring_.enter(busy ? 0 : deadline_ns) != 0;
+    issuer_gone_ = ring_.enter(busy ? 0 : std::min(deadline_ns, accept_again_ns_)) != 0;
   }
   uint32_t count = std::min(ring_.ready(), budget_left_);
   while (count-- > 0 && budget_left_ > 0) dispatch(ring_.take());
@@ -140,6 +140,7 @@ uint32_t UringProactor::run_once(uint32_t budget, uint64_t deadline_ns, Handler&
 }
 
 void UringProactor::prepare_waiting() {
+  if (accept_again_ns_ != UINT64_MAX && UringRing::now_ns() >= accept_again_ns_) accept_again();
   if (!stranded_.empty()) visit_stranded();
   if (listeners_due_) visit_listeners();
   if (!starved_.empty()) feed_starved();

@@ -100,6 +100,8 @@ class UringProactor final : public Proactor {
   bool submit_accept(uint32_t index, uint32_t held, uint16_t flags);
   void cancel_accepts(uint32_t index);
   void on_accept(const io_uring_cqe& cqe, uint32_t slot, uint32_t generation);
+  void accept_failed(Listener& at, int number);
+  void accept_again();
   void accepted(const Accepted& made);
   void announce(const Accepted& made);
   void deliver_accept(uint32_t slot, uint32_t index, const Address& peer);
@@ -174,6 +176,7 @@ class UringProactor final : public Proactor {
   uint32_t leases_ = 0;
   uint32_t descriptors_open_ = 0;  // of sockets on their way into the table
   bool listeners_due_ = false;
+  uint64_t accept_again_ns_ = UINT64_MAX;  // of those that were refused
 
   int wake_ = -1;
   bool wake_armed_ = false;

@@ -33,12 +33,6 @@ constexpr uint32_t kCompletionsUnbounded_count = 32'768;
 // OP_SHUTDOWN and files that cannot wait run on io-wq threads.
 constexpr uint32_t kWorkersMax_count = 2;
 
-uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
 #ifdef RINGTALK_TSAN
 char kernel_order;
 #endif
@@ -55,6 +49,12 @@ void kernel_gives() noexcept {
 #ifdef RINGTALK_TSAN
   __tsan_acquire(&kernel_order);
 #endif
+}
+
+uint64_t UringRing::now_ns() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 UringRing::~UringRing() {
@@ -123,10 +123,10 @@ int UringRing::enter(uint64_t deadline_ns) {
     if (unsubmitted() == 0 && !needs_enter()) return 0;
     return enter_kernel(Enter::reap, 0);
   }
-  const uint64_t now_ns = monotonic_ns();
-  if (now_ns >= deadline_ns) return enter_kernel(Enter::reap, 0);
+  const uint64_t now = now_ns();
+  if (now >= deadline_ns) return enter_kernel(Enter::reap, 0);
   waits_++;
-  return enter_kernel(Enter::wait, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+  return enter_kernel(Enter::wait, deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now);
 }
 
 int UringRing::enter_kernel(Enter how, uint64_t timeout_ns) {

@@ -55,6 +55,9 @@ class UringRing {
   // The completions that were ready have been taken or their number is known: `room` starts anew.
   void reaped() noexcept { prepared_ = ready(); }
 
+  // The clock of deadlines.
+  static uint64_t now_ns() noexcept;
+
   uint32_t completion_entries() const noexcept { return ring_.cq.ring_entries; }
   int descriptor() const noexcept { return ring_.ring_fd; }
   io_uring& raw() noexcept { return ring_; }

@@ -121,6 +121,7 @@ struct UringListener {
   bool multishot = false;  // accepts[0] is
   bool paused = false;     // by the user
   bool starved = false;    // no slot: waits for one
+  bool refused = false;    // the kernel had no file for it: waits for a close, or some time
   bool closing = false;
   bool cancelling = false;
   uint32_t held = 0;

@@ -1,17 +1,21 @@
 // UringProactor at the limits of its queues, its table and its list of active connections.
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "ring/backend.h"
 #include "ring/proactor.h"
+#include "raw_socket.h"
 #include "uring_host.h"
 
 namespace ringtalk::ring {
@@ -27,6 +31,10 @@ class Loop final : public Handler {
     if (completion.error != Error::none && completion.error != Error::cancelled) failed++;
     switch (completion.operation) {
       case Operation::accept:
+        if (!completion.more) {
+          listeners_ended++;
+          return;
+        }
         peers.push_back(completion.peer);
         accepted.push_back(completion.connection);
         proactor_->receive(completion.connection);
@@ -78,6 +86,7 @@ class Loop final : public Handler {
   uint32_t sent = 0;
   uint32_t ended = 0;
   uint32_t closed = 0;
+  uint32_t listeners_ended = 0;
   uint32_t failed = 0;  // but for those that were cancelled
   base::SystemClock clock;
 
@@ -204,6 +213,86 @@ TEST(UringQueues, AnIdleConnectionMakesPlaceForAnActiveOneAndLosesNothing) {
   }
   EXPECT_EQ(loop.ended, 0U);
   EXPECT_EQ(loop->stats().stale, 0U);
+}
+
+// The only ring of this process.
+int ring_descriptor() {
+  for (int descriptor = 0; descriptor < 1'024; descriptor++) {
+    char target[64] = {};
+    const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+    if (readlink(link.c_str(), target, sizeof target - 1) > 0 &&
+        std::string(target) == "anon_inode:[io_uring]") {
+      return descriptor;
+    }
+  }
+  return -1;
+}
+
+// Leaves so many places of the file table to accepts: the kernel refuses the next with ENFILE.
+bool leave_files(uint32_t count) {
+  constexpr unsigned kRegisterFileAllocRange = 25;  // 6.0
+  const struct {
+    uint32_t offset, length;
+    uint64_t reserved;
+  } range{0, count, 0};
+  return syscall(__NR_io_uring_register, ring_descriptor(), kRegisterFileAllocRange, &range, 0) ==
+         0;
+}
+
+struct Refused : testing::TestWithParam<uint32_t> {
+  static constexpr uint32_t kClients = 200;
+
+  void SetUp() override {
+    SKIP_WITHOUT_URING();
+    made_ = std::make_unique<Loop>(options());
+    ListenOptions listening;
+    listening.backlog = GetParam();
+    listener = *loop()->listen(Address::loopback(0), listening);
+  }
+  Loop& loop() { return *made_; }
+  static ProactorOptions options() {
+    ProactorOptions made = ProactorOptions::test_min();
+    made.completion_entries = 64;
+    made.connections = 1'024;
+    return made;
+  }
+  // One client is in, others come when there is no file for them.
+  void refuse() {
+    const Address address = loop()->listener_address(listener);
+    in.connect(address);
+    ASSERT_TRUE(loop().pump([&] { return loop().accepted.size() == 1; }));
+    ASSERT_TRUE(leave_files(0));
+    for (RawSocket& each : out) each.connect(address);
+    ASSERT_TRUE(loop().pump([&] { return loop()->stats().accept_parked > 0; }));
+  }
+
+  ListenerId listener;
+  RawSocket in, late;
+  std::vector<RawSocket> out{kClients};
+
+ private:
+  std::unique_ptr<Loop> made_;
+};
+// A backlog small enough for a multishot accept, and one that takes one-shot accepts.
+INSTANTIATE_TEST_SUITE_P(Uring, Refused, testing::Values(256, 4'096));
+
+TEST_P(Refused, AnAcceptWithoutAFileIsNotTriedAgainInEachTurn) {
+  // It was once: a core was busy with accepts that failed, and each took one more from the queue.
+  ASSERT_NO_FATAL_FAILURE(refuse());
+  const uint64_t before = loop()->stats().submissions;
+  for (uint32_t turn = 0; turn < 2 * kClients; turn++) loop()->run_once(64, 0, loop());
+  // Few of these turns see the pause end, however slow the machine is.
+  EXPECT_LT(loop()->stats().submissions - before, kClients / 2);
+  // Somebody else gives files back: no event tells.
+  ASSERT_TRUE(leave_files(1'024));
+  late.connect(loop()->listener_address(listener));
+  EXPECT_TRUE(loop().pump([&] { return loop().accepted.size() >= 2; }));
+}
+
+TEST_P(Refused, AListenerWithoutAFileCloses) {
+  ASSERT_NO_FATAL_FAILURE(refuse());
+  loop()->close_listener(listener);
+  EXPECT_TRUE(loop().pump([&] { return loop().listeners_ended == 1; }));
 }
 
 }  // namespace
