@@ -176,7 +176,6 @@ void Server::choose_backend() {
   const auto plan = service::plan_capacity(config(), cores, table, descriptors);
   if (!plan) misuse(plan.error().line);
   plan_ = *plan;
-  log_->write(base::LogLevel::info, "capacity: " + plan_.line(name_of(backend_)));
 }
 
 void Server::open_data() {
@@ -292,6 +291,8 @@ void Server::run_shard(uint32_t index) {
 }
 
 void Server::say_ready() {
+  // Not before: a start that fails says one line.
+  log_->write(base::LogLevel::info, "capacity: " + plan_.line(name_of(backend_)));
   const ring::Address& client = addresses_.front();
   if (!config().ports_file.empty()) {
     const auto written = service::write_by_rename(
@@ -320,8 +321,12 @@ int Server::serve() {
   nobody_wakes_.count_down();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  log_->write(base::LogLevel::info, status == kExitGood ? "stopped as asked" : "stopped",
-              {{"status", static_cast<uint64_t>(status)}});
+  if (status == kExitGood) {
+    log_->write(base::LogLevel::info, "stopped as asked");
+  } else {
+    // The last line tells the reason: it is the one that a service manager shows.
+    log_->write(base::LogLevel::error, "stopped: " + store_failure_);
+  }
   return status;
 }
 
