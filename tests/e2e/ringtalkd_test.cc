@@ -1,91 +1,17 @@
 // The server as a process: start, serve, signals, restarts and what it refuses to start with.
-#include <arpa/inet.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include <gtest/gtest.h>
 
-#include "proto/frame_writer.h"
-#include "proto/token.h"
-#include "tests/support/server.h"
+#include "tests/e2e/real_server.h"
+#include "tests/e2e/store_rows.h"
 
 namespace ringtalk::tests {
 namespace {
-
-// One blocking connection that speaks raw frames.
-class Peer {
- public:
-  explicit Peer(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(port);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const timeval patience{20, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
-  }
-  ~Peer() { ::close(socket_); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  bool connected() const { return connected_; }
-  void say(proto::Bytes frame) {
-    EXPECT_EQ(::send(socket_, frame.data(), frame.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(frame.size()));
-  }
-  // Null at the end of the stream.
-  const wire::Frame* hear() {
-    uint32_t length = 0;
-    if (!read_exactly(reinterpret_cast<char*>(&length), 4)) return nullptr;
-    frame_.resize(length + 4);
-    std::memcpy(frame_.data(), &length, 4);
-    if (!read_exactly(frame_.data() + 4, length)) return nullptr;
-    return wire::GetSizePrefixedFrame(frame_.data());
-  }
-  template <class T>
-  bool hear_a() {
-    const wire::Frame* frame = hear();
-    return frame != nullptr && frame->body_as<T>() != nullptr;
-  }
-  bool log_in(const std::string& key_file, uint16_t flags = 0) {
-    proto::KeyRing keys;
-    keys.add(1, *proto::read_token_key(key_file));
-    proto::Token token;
-    token.user = 5;
-    token.device = 7;
-    token.epoch = 1;
-    token.flags = flags;
-    token.expires_ms = UINT64_MAX;
-    say(write.hello(1, "test", 7, wire::DeviceClass::Desktop));
-    say(write.resume(2, keys.mint(token)));
-    return hear_a<wire::Welcome>() && hear_a<wire::LoggedIn>();
-  }
-
-  proto::FrameWriter write;
-
- private:
-  bool read_exactly(char* to, size_t bytes) {
-    while (bytes > 0) {
-      const ssize_t got = ::recv(socket_, to, bytes, 0);
-      if (got <= 0) return false;
-      to += got;
-      bytes -= static_cast<size_t>(got);
-    }
-    return true;
-  }
-
-  int socket_;
-  bool connected_ = false;
-  std::string frame_;
-};
-
-std::span<const std::byte> bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 Finished start_with(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), program("ringtalkd"));
@@ -99,13 +25,13 @@ TEST(Ringtalkd, ServesAndStopsAsAsked) {
                                            " " + server.backend() + ", "),
             std::string::npos)
       << server.process().output();
-  Peer peer(server.port());
-  ASSERT_TRUE(peer.log_in(server.token_key_file()));
-  peer.say(peer.write.echo(3, bytes("hello")));
+  RawClient peer(server.port());
+  ASSERT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
+  peer.say(peer.write().echo(3, as_bytes("hello")));
   ASSERT_TRUE(peer.hear_a<wire::Echo>());
   server.process().signal(SIGTERM);
   EXPECT_TRUE(peer.hear_a<wire::Goaway>());
-  EXPECT_EQ(peer.hear(), nullptr);
+  EXPECT_TRUE(peer.hear_end());
   EXPECT_EQ(server.process().wait(), 0);
 }
 
@@ -119,8 +45,8 @@ TEST(Ringtalkd, StopsAtOnceWhenNobodyIsConnected) {
 TEST(Ringtalkd, ASecondSignalHurries) {
   Server server({.arguments = {"--set", "drain.window=1h"}});
   ASSERT_EQ(server.error(), "");
-  Peer peer(server.port());
-  ASSERT_TRUE(peer.log_in(server.token_key_file()));
+  RawClient peer(server.port());
+  ASSERT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
   server.process().signal(SIGTERM);
   ASSERT_TRUE(wait_until(
       [&] { return server.process().errors().find("\"stopping\"") != std::string::npos; }));
@@ -136,6 +62,7 @@ TEST(Ringtalkd, ASecondServerOnItsPortStopsWithTwo) {
       start_with({"-p", std::to_string(server.port()), "--data-dir", folder.path()});
   EXPECT_EQ(second.status, 2);
   EXPECT_NE(second.errors.find("is in use by another program"), std::string::npos) << second.errors;
+  EXPECT_EQ(std::count(second.errors.begin(), second.errors.end(), '\n'), 1) << second.errors;
 }
 
 TEST(Ringtalkd, TwoServersShareAPortOnPurpose) {
@@ -158,6 +85,7 @@ TEST(Ringtalkd, ASecondServerOnItsDataStopsWithTwo) {
   EXPECT_EQ(second.status, 2);
   EXPECT_NE(second.errors.find("is in use by another ringtalkd"), std::string::npos)
       << second.errors;
+  EXPECT_EQ(std::count(second.errors.begin(), second.errors.end(), '\n'), 1) << second.errors;
 }
 
 TEST(Ringtalkd, ComesUpRightAfterAKill) {
@@ -165,15 +93,15 @@ TEST(Ringtalkd, ComesUpRightAfterAKill) {
   ASSERT_EQ(server.error(), "");
   const uint16_t port = server.port();
   for (int round = 0; round < 3; round++) {
-    Peer peer(server.port());
-    ASSERT_TRUE(peer.log_in(server.token_key_file()));
+    RawClient peer(server.port());
+    ASSERT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
     server.process().signal(SIGKILL);
     server.start_again();
     ASSERT_EQ(server.error(), "");
     EXPECT_EQ(server.port(), port);
   }
-  Peer peer(server.port());
-  EXPECT_TRUE(peer.log_in(server.token_key_file()));
+  RawClient peer(server.port());
+  EXPECT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
 }
 
 TEST(Ringtalkd, ReloadsTheSafePart) {
@@ -189,8 +117,8 @@ TEST(Ringtalkd, ReloadsTheSafePart) {
   const std::string log = server.process().errors();
   EXPECT_NE(log.find("heartbeat.interval_ms: 20000 -> 3000"), std::string::npos) << log;
   EXPECT_NE(log.find("server.shards: 0 -> 9 waits for a restart"), std::string::npos) << log;
-  Peer peer(server.port());
-  peer.say(peer.write.hello(1, "test", 7, wire::DeviceClass::Desktop));
+  RawClient peer(server.port());
+  peer.say(peer.write().hello(1, "test", 7, wire::DeviceClass::Desktop));
   const wire::Frame* frame = peer.hear();
   ASSERT_NE(frame, nullptr);
   ASSERT_NE(frame->body_as_Welcome(), nullptr);
@@ -203,8 +131,8 @@ TEST(Ringtalkd, WritesStatisticsWhenAskedAndAtTheEnd) {
   Server server({.arguments = {"--stats-file", file}});
   ASSERT_EQ(server.error(), "");
   {
-    Peer peer(server.port());
-    ASSERT_TRUE(peer.log_in(server.token_key_file()));
+    RawClient peer(server.port());
+    ASSERT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
     server.process().signal(SIGUSR1);
     ASSERT_TRUE(wait_until([&] { return !read_file(file).empty(); }));
     EXPECT_NE(read_file(file).find("\"online\":1"), std::string::npos);
@@ -260,14 +188,44 @@ TEST(Ringtalkd, RefusesToStartWithOneLineAndTwo) {
       {"--set", "limits.nothing=1"},
   };
   for (const auto& arguments : wrong) {
-    std::vector<std::string> all = arguments;
-    all.insert(all.end(), {"--log-level", "error"});
-    const Finished finished = start_with(all);
+    SCOPED_TRACE(arguments[0]);
+    const Finished finished = start_with(arguments);
     EXPECT_EQ(finished.status, 2) << arguments[0];
     EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1)
         << finished.errors;
     EXPECT_EQ(finished.output, "");
   }
+}
+
+// What an ordinary user may not write; as root the test becomes one.
+TEST(Ringtalkd, RefusesADataDirectoryThatItMayNotWrite) {
+  TemporaryFolder folder;
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
+  std::vector<std::string> argv;
+  if (::geteuid() == 0)
+    argv = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+  argv.insert(argv.end(), {program("ringtalkd"), "--version"});
+  if (run({.argv = argv}).status != 0) GTEST_SKIP() << "nobody may not run this build";
+  argv.back() = "--data-dir";
+  argv.insert(argv.end(), {folder.path() + "/data", "-p", "0"});
+  const Finished finished = run({.argv = argv});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1) << finished.errors;
+  EXPECT_NE(finished.errors.find("Permission denied"), std::string::npos) << finished.errors;
+  EXPECT_NE(finished.errors.find("; "), std::string::npos) << finished.errors;
+}
+
+TEST(Ringtalkd, RefusesADatabaseOfANewerVersionAndLeavesItAsItIs) {
+  TemporaryFolder folder;
+  const std::string database = folder.path() + "/ringtalk.db";
+  ASSERT_EQ(start_with({"migrate", "--data-dir", folder.path()}).status, 0);
+  change_store(database, "INSERT INTO schema_version VALUES (9, 'of the future', 0)");
+  const std::string before = read_file(database);
+  const Finished finished = start_with({"-p", "0", "--data-dir", folder.path()});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1) << finished.errors;
+  EXPECT_NE(finished.errors.find("newer"), std::string::npos) << finished.errors;
+  EXPECT_EQ(read_file(database), before);
 }
 
 TEST(Ringtalkd, MemoryStoreWithAKeyLeavesNoTrace) {
