@@ -32,6 +32,15 @@ void let_it_run(long milliseconds) {
   ::nanosleep(&pause, nullptr);
 }
 
+// Everything but a generator that a busy machine made late: that it must say, and may not hide.
+void expect_passed_or_late(const Json& report) {
+  for (const Json& reason : report["invalid_reasons"]) {
+    EXPECT_EQ(reason.get<std::string>().substr(0, 12), "schedule lag") << reason;
+  }
+  EXPECT_EQ(report["exit"], report["valid"] == true ? 0 : 98);
+  for (const Json& threshold : report["thresholds"]) EXPECT_EQ(threshold["ok"], true) << threshold;
+}
+
 bool says(const Process& process, const std::string& text) {
   return process.errors().find(text) != std::string::npos;
 }
@@ -43,9 +52,10 @@ TEST(LoadgenProgram, MixedLoadOnARealServerPasses) {
   const Finished done = run({.argv = run_of(server, "mixed",
                                             {"--connections", "200", "--rate", "300", "--duration",
                                              "2", "--threads", "2", "--out", folder.path()})});
-  ASSERT_EQ(done.status, 0) << done.output << done.errors;
-  EXPECT_EQ(done.output.substr(0, 6), "VALID\n");
+  ASSERT_TRUE(done.status == 0 || done.status == 98) << done.output << done.errors;
   const Json report = report_in(folder.path());
+  expect_passed_or_late(report);
+  EXPECT_EQ(done.output.starts_with("VALID\n"), report["valid"] == true);
   EXPECT_EQ(report["messages"]["planned"], 600);
   EXPECT_EQ(report["messages"]["issued"], 600);
   // Two of three are direct, to one receiver each; the third goes to a room of 20.
@@ -84,8 +94,8 @@ TEST(LoadgenProgram, AServerStoppedFor200MsShowsInP999FromTheIntendedTime) {
   EXPECT_GE(echo["p999"], 150'000) << echo;
   EXPECT_GE(echo["max"], 190'000) << echo;
   EXPECT_EQ(report["messages"]["lost"], 0);
-  // A busy machine may make the generator late as well; then it says so.
   EXPECT_TRUE(status == 0 || status == 98) << status;
+  expect_passed_or_late(report);
 }
 
 TEST(LoadgenProgram, AnInterruptTellsWhatWasMeasured) {
