@@ -107,6 +107,11 @@ void Chat::take(const Mail& mail) {
     case MailKind::kick_session:
       routes_->kick_session(mail);
       break;
+    case MailKind::end_session:
+      if (port_.sessions().find_online(mail.slot, mail.generation) != nullptr) {
+        port_.end(mail.slot, CloseReason::slow_reader);
+      }
+      break;
     case MailKind::push:
       routes_->push(mail, range);
       break;

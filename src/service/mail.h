@@ -33,6 +33,7 @@ enum class MailKind : uint8_t {
   // ---- routes, from the user's home to the session's shard
   route_opened,  // slot, generation
   kick_session,  // slot, generation; byte: wire::KickReason
+  end_session,   // slot, generation: too much is owed to it
 
   // ---- conversations, from the conversation's home to the user's home
   push,      // byte: PushSide; range: a Message frame; slot, generation, b (shard): who sent it

@@ -6,6 +6,12 @@
 
 namespace ringtalk::service {
 
+namespace {
+
+constexpr size_t kMarksMax = 65'536;
+
+}  // namespace
+
 Routes::Routes(Port& port, Postbox& postbox)
     : port_(port), postbox_(postbox), opened_(port.sessions().slots()) {}
 
@@ -159,6 +165,13 @@ void Routes::sent(const Mail& mail, const proto::Range& frame) {
 
 void Routes::hint(const RouteEntry& known, const proto::ConversationId& conversation,
                   proto::Seq seq) {
+  if (marks_.size() >= kMarksMax) {
+    // Its device syncs when it comes back.
+    postbox_.post(
+        known.shard,
+        {.kind = MailKind::end_session, .slot = known.slot, .generation = known.generation});
+    return;
+  }
   proto::Seq& marked = marks_[{known.shard, known.slot, known.generation, conversation}];
   marked = std::max(marked, seq);
 }

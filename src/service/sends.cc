@@ -14,6 +14,9 @@ namespace {
 
 // Nothing has come for so long: the client has given the failed send up.
 constexpr uint64_t kHoldNs = 30'000'000'000;
+constexpr size_t kHoldsMax = 65'536;
+// With so many pushes that found no way, new sends wait.
+constexpr size_t kMarksBusy = 65'536;
 
 // What a failed send has to say, in the range of a send_failed mail.
 struct SendFailure {
@@ -50,9 +53,12 @@ void Sends::send(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Send& s
   if (held(slot, id, conversation, message)) return;
 
   const auto fail = [&](wire::ErrorCode code, uint32_t retry_after_ms) {
-    hold(slot, conversation, {message, code, false, port_.now_ns() + kHoldNs});
     port_.reply_error(slot, id, code, retry_after_ms);
+    hold(slot, conversation, {message, code, false, port_.now_ns() + kHoldNs});
   };
+  if (marks_.size() >= kMarksBusy) {
+    return fail(wire::ErrorCode::ServerBusy, static_cast<uint32_t>(port_.limits().busy_retry_ms));
+  }
   if (const uint32_t wait_ms = port_.admit_send(slot, conversation); wait_ms > 0) {
     return fail(wire::ErrorCode::TooManyRequests, wait_ms);
   }
@@ -91,6 +97,13 @@ bool Sends::held(uint32_t slot, uint64_t id, const proto::ConversationId& conver
 }
 
 void Sends::hold(uint32_t slot, const proto::ConversationId& conversation, const Hold& hold) {
+  if (port_.sessions()[slot].phase != Phase::online) return;  // the error has ended it
+  if (holds_.size() >= kHoldsMax) {
+    std::erase_if(holds_,
+                  [this](const auto& each) { return each.second.until_ns <= port_.now_ns(); });
+    // Without a hold its order could not be kept.
+    if (holds_.size() >= kHoldsMax) return port_.end(slot, CloseReason::no_memory);
+  }
   const auto [at, fresh] = holds_.try_emplace({slot, conversation}, hold);
   if (fresh) return;
   // What failed in the store was sent before anything that was refused here.
@@ -113,14 +126,14 @@ void Sends::send_failed(const Mail& mail, const proto::Range& range) {
   const Session* session = port_.sessions().find(mail.slot, mail.generation);
   if (session == nullptr) return;
   if (session->phase == Phase::online) {
-    if (error == store::StoreError::unavailable) {
-      hold(mail.slot, failure.conversation,
-           {failure.message, wire::ErrorCode::StoreUnavailable, true, port_.now_ns() + kHoldNs});
-    }
     if (error == store::StoreError::fenced) {
       port_.kick(mail.slot, wire::KickReason::LoggedInElsewhere);
     } else {
       port_.reply_error(mail.slot, failure.request, error_code_of(error), failure.retry_after_ms);
+    }
+    if (error == store::StoreError::unavailable) {
+      hold(mail.slot, failure.conversation,
+           {failure.message, wire::ErrorCode::StoreUnavailable, true, port_.now_ns() + kHoldNs});
     }
   }
   port_.answered(mail.slot, mail.generation, failure.bytes);

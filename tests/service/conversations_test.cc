@@ -309,6 +309,34 @@ TEST(Conversations, PushWhoseWayIsFullBecomesAHint) {
   }
 }
 
+TEST(Conversations, SessionThatIsOwedTooMuchIsEnded) {
+  Limits limits;
+  limits.mail_overflow = 0;
+  ChatWorld world({.shards = 2, .mailbox = 1, .limits = limits});
+  const Who bob = world.login(0, 1);  // at home in shard 1
+  for (uint64_t user = 2; user < 65'540; user++) {
+    world.shard(1).chat().take({.kind = MailKind::advanced,
+                                .byte = static_cast<uint8_t>(PushSide::lower),
+                                .generation = 5,
+                                .a = 1,
+                                .b = user});
+  }
+  world.run();
+  EXPECT_FALSE(world.online(bob));
+  EXPECT_EQ(session_of(world, bob).close_reason, CloseReason::slow_reader);
+}
+
+TEST(Conversations, SessionWithTooManyFailedSendsIsEnded) {
+  ChatWorld world({});
+  const Who ann = world.login(0, 1);
+  world.store_full = true;
+  for (uint64_t user = 2; user < 65'538; user++) send(world, ann, {1, user}, 0, "x", user);
+  EXPECT_TRUE(world.online(ann));
+  send(world, ann, {1, 70'000}, 10, "one more");
+  EXPECT_FALSE(world.online(ann));
+  EXPECT_EQ(world.got(ann), Texts{"#10 error ServerBusy"});
+}
+
 TEST(Conversations, SyncNamesWhatHasMoreThenOk) {
   ChatWorld world({});
   const Who ann = world.login(0, 1);
