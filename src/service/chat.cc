@@ -108,9 +108,7 @@ void Chat::take(const Mail& mail) {
       routes_->kick_session(mail);
       break;
     case MailKind::end_session:
-      if (port_.sessions().find_online(mail.slot, mail.generation) != nullptr) {
-        port_.end(mail.slot, CloseReason::slow_reader);
-      }
+      routes_->end_session(mail);
       break;
     case MailKind::push:
       routes_->push(mail, range);
@@ -131,9 +129,7 @@ void Chat::take(const Mail& mail) {
       sends_->send_failed(mail, range);
       break;
     case MailKind::answer_ok:
-      if (port_.sessions().find_online(mail.slot, mail.generation) != nullptr) {
-        port_.reply_ok(mail.slot, mail.b);
-      }
+      rooms_->published(mail);
       break;
   }
   if (range.segment != nullptr) port_.outgoing().uses().release(range);

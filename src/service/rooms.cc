@@ -327,6 +327,11 @@ void Rooms::free_gaps(Membership& membership) {
   }
 }
 
+void Rooms::published(const Mail& mail) {
+  if (port_.sessions().find_online(mail.slot, mail.generation) == nullptr) return;
+  port_.reply_ok(mail.slot, mail.b);
+}
+
 void Rooms::gap(const Mail& mail) {
   const uint32_t room_at = index_.find(mail.a);
   if (room_at == kNoIndex) return;

@@ -36,6 +36,7 @@ class Rooms {
   void joined(const Mail& mail, const proto::Range& frame);
   void messages(const Mail& mail, const proto::Range& burst);
   void gap(const Mail& mail);
+  void published(const Mail& mail);
 
   // A RoomMessage or RoomGap that was queued for this session has been thrown away.
   void dropped(uint32_t slot, const wire::RoomMessage& message);

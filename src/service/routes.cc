@@ -50,6 +50,11 @@ void Routes::kick_session(const Mail& mail) {
   port_.kick(mail.slot, static_cast<wire::KickReason>(mail.byte));
 }
 
+void Routes::end_session(const Mail& mail) {
+  if (port_.sessions().find_online(mail.slot, mail.generation) == nullptr) return;
+  port_.end(mail.slot, CloseReason::slow_reader);
+}
+
 void Routes::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason) {
   postbox_.post(port_.home_of_user(user), {.kind = MailKind::kick_user,
                                            .byte = static_cast<uint8_t>(reason),

@@ -29,6 +29,7 @@ class Routes {
   void closing(uint32_t slot);
   void opened(const Mail& mail);
   void kick_session(const Mail& mail);
+  void end_session(const Mail& mail);
 
   // ---- any shard
   void kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason);
