@@ -34,6 +34,7 @@ void FaultyServer::stop() {
   if (!thread_.joinable()) return;
   stopping_ = true;
   proactor_->wake();
+  woken_.count_down();
   thread_.join();
 }
 
@@ -50,6 +51,8 @@ void FaultyServer::run() {
     if (!peer.held.empty()) dropped++;
     reader_.release(peer.partial);
   }
+  // stop() may still be about to wake it.
+  woken_.wait();
   proactor_.reset();
 }
 

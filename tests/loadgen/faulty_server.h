@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <map>
 #include <memory>
 #include <string>
@@ -69,6 +70,7 @@ class FaultyServer final : private ring::Handler {
   std::map<uint64_t, Room> rooms_;
   std::vector<uint32_t> dirty_;
   std::atomic<bool> stopping_{false};
+  std::latch woken_{1};
   std::thread thread_;
 };
 
