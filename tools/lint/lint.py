@@ -6,6 +6,7 @@ import time
 
 import formatting
 import layers
+import manual
 import sizes
 import words
 from tree import Tree
@@ -24,6 +25,8 @@ CHECKS = {
     "sizes": lambda tree: sizes.check_sizes(tree, ratchet()),
     "words": words.check_words,
     "headers": words.check_headers,
+    "manual": manual.check_manual,
+    "links": manual.check_links,
     "format": lambda tree: formatting.check_format(ROOT, tree),
 }
 

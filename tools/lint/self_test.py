@@ -3,6 +3,7 @@
 import sys
 
 import layers
+import manual
 import sizes
 import words
 from tree import Tree, blank
@@ -111,6 +112,38 @@ def test_headers():
     assert not words.check_headers(tree(loadgen__a_h="// loadgen/a.h: it.\n#pragma once\n"))
     assert words.check_headers(tree(src__base__a_h=good.replace("#pragma once", "")))
     assert words.check_headers(tree(src__base__a_h=good.replace("\n", "\n" + "//\n" * 20, 1)))
+
+
+def test_what_the_code_names_stands_in_the_manual():
+    schema = ("enum ErrorCode : ushort {\n  None = 0,\n  BadFrame = 1,\n}\n"
+              "table Ok { more: bool; } // done\ntable Pull {\n  a: ulong;\n  b: [ubyte];\n}\n"
+              "union Body {\n  Ok, // yes\n  Pull,\n}\n")
+
+    def found(**pages):
+        return len(manual.check_manual(tree(fbs__ringtalk_fbs=schema, **pages)))
+
+    errors, protocol = "| 1 | `BadFrame` |\n", "`Ok{more}` `Pull{a, b}`\n"
+    assert found(docs__errors_md=errors, docs__protocol_md=protocol) == 0
+    assert found(docs__errors_md="| 2 | `BadFrame` |\n", docs__protocol_md=protocol) == 1
+    assert found(docs__errors_md=errors, docs__protocol_md="`Ok{}` `Pull{a}`\n") == 2
+    assert found() == 3
+    reasons = ("enum class CloseReason : uint8_t {\n"
+               "  none,  // open\n  kicked,  // out\n  count,\n};")
+    assert manual.close_reasons(reasons) == ["kicked"]
+    keys = 'number<&A::b>("a.b", "-b,--bee", true, "text"),\n'
+    assert len(manual.check_manual(tree(src__service__config_keys_cc=keys))) == 2
+    # A source in which nothing is found any more is a check that checks nothing.
+    assert manual.check_manual(tree(src__service__config_flags_cc="int x;\n"))
+
+
+def test_links_lead_somewhere():
+    def found(text):
+        return manual.check_links(tree(docs__a_md=text, docs__b_md="# One, two\n", README_md=""))
+
+    assert not found("[b](b.md) [top](../README.md) [all](../docs) [web](https://a.b/c.md)\n")
+    assert not found("[b](b.md#one-two) `[no](link.md)`\n## Here\n[here](#here)\n")
+    assert found("[b](c.md)\n") and found("[b](b.md#three)\n") and found("[b](../../b.md)\n")
+    assert found("[here](#there)\n")
 
 
 def test_blank_keeps_lines_and_drops_braces_in_literals():

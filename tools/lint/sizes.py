@@ -75,7 +75,7 @@ def oversized(tree):
     for path, text in sorted(tree.files.items()):
         lines = text.splitlines()
         limit = HEADER_LINES_MAX if path.endswith(".h") else SOURCE_LINES_MAX
-        if len(lines) > limit and not path.endswith(".inc"):
+        if len(lines) > limit and not path.endswith((".inc", ".md", ".fbs")):
             yield "file", path, "-", 1, len(lines), limit
         for number, line in enumerate(lines, 1):
             if len(line) > COLUMNS_MAX and path.endswith((".h", ".cc", ".py")):

@@ -2,8 +2,9 @@
 import os
 import re
 
-FOLDERS = ("src", "loadgen", "tools", "bench", "tests")
-KINDS = (".h", ".cc", ".inc", ".in", ".py", ".sh")
+FOLDERS = ("src", "loadgen", "tools", "bench", "tests", "docs", "fbs")
+KINDS = (".h", ".cc", ".inc", ".in", ".py", ".sh", ".md", ".fbs")
+SINGLE = ("tools/dev", "LICENSE")
 
 
 class Tree:
@@ -22,8 +23,10 @@ class Tree:
                         path = os.path.join(directory, name)
                         with open(path, encoding="utf-8") as file:
                             files[os.path.relpath(path, root)] = file.read()
-        with open(os.path.join(root, "tools/dev"), encoding="utf-8") as file:
-            files["tools/dev"] = file.read()
+        pages = (name for name in os.listdir(root) if name.endswith(".md"))
+        for path in (*SINGLE, *pages):
+            with open(os.path.join(root, path), encoding="utf-8") as file:
+                files[path] = file.read()
         return cls(files)
 
     def cpp(self):
