@@ -210,7 +210,7 @@ void Shard::session_online(uint32_t slot) {
   session.phase = Phase::online;
   online_++;
   admission_->leave(slot);
-  if (!session.has(session_flags::kPaused)) sessions_.missed(slot) = 0;
+  if (!session.has(session_flags::kPaused) || session.waits_for_budget) sessions_.missed(slot) = 0;
   chat_->open(slot);
 }
 

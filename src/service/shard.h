@@ -139,6 +139,7 @@ class Shard final : public ring::Handler {
   bool may_read(uint32_t slot);
   void pause(uint32_t slot);
   void resume_if_free(uint32_t slot);
+  void wait_for_budget(uint32_t slot);
   void resume_for_budget();
   void sent(uint32_t slot, ring::Error error);
   void half_close_if_flushed(uint32_t slot);

@@ -117,9 +117,7 @@ void Shard::received(const ring::Completion& completion) {
     case proto::ReadEnd::stopped:
       return;
     case proto::ReadEnd::over_budget:
-      pause(slot);
-      budget_waiters_.push_back(completion.connection);
-      return;
+      return wait_for_budget(slot);
     case proto::ReadEnd::too_large:
       stats_.frames_bad++;
       return end_with_error(slot, 0, wire::ErrorCode::TooLarge, CloseReason::too_large);
@@ -153,8 +151,7 @@ bool Shard::may_read(uint32_t slot) {
   if (session.phase >= Phase::ending) return true;
   return session.requests_in_flight < limits_->requests_in_flight &&
          session.unacknowledged_bytes < limits_->unacknowledged_bytes &&
-         outgoing_->queued_bytes(slot) < limits_->unacknowledged_bytes &&
-         (session.partial.filled == 0 || reader_.budget_free());
+         outgoing_->queued_bytes(slot) < limits_->unacknowledged_bytes;
 }
 
 void Shard::pause(uint32_t slot) {
@@ -170,16 +167,35 @@ void Shard::resume_if_free(uint32_t slot) {
   Session& session = sessions_[slot];
   if (!session.has(session_flags::kPaused) || session.phase == Phase::closing) return;
   if (!may_read(slot)) return;
+  const bool carries = session.phase < Phase::ending && session.partial.filled > 0;
+  if (carries && !reader_.budget_free()) return wait_for_budget(slot);
   session.clear(session_flags::kPaused);
   if (session.phase == Phase::online) sessions_.missed(slot) = 0;
   proactor_.receive_resume({slot, session.generation});
+}
+
+// The heartbeat goes on counting meanwhile, unlike for other pauses: those who hold the budget with
+// frames that never end would hold it for ever.
+void Shard::wait_for_budget(uint32_t slot) {
+  Session& session = sessions_[slot];
+  pause(slot);
+  if (session.waits_for_budget) return;
+  session.waits_for_budget = true;
+  if (session.phase == Phase::online) sessions_.missed(slot) = 0;
+  budget_waiters_.push_back({slot, session.generation});
 }
 
 void Shard::resume_for_budget() {
   std::vector<ring::ConnectionId> waiters;
   waiters.swap(budget_waiters_);
   for (const ring::ConnectionId& waiter : waiters) {
-    if (sessions_.find(waiter.slot, waiter.generation) != nullptr) resume_if_free(waiter.slot);
+    Session* session = sessions_.find(waiter.slot, waiter.generation);
+    if (session == nullptr) continue;
+    session->waits_for_budget = false;
+    resume_if_free(waiter.slot);
+    // For another reason it may have to stay paused.
+    const bool stays = session->has(session_flags::kPaused) && !session->waits_for_budget;
+    if (stays) sessions_.missed(waiter.slot) = kNotSwept;
   }
 }
 

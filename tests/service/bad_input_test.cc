@@ -179,6 +179,57 @@ TEST(BadInput, AClientThatNeverReadsStopsBeingRead) {
   EXPECT_EQ(echoes, 64);
 }
 
+// Once those who hold the budget with frames that never end were paused, and a paused session did
+// not die of silence: they held it for ever, and nobody's cut frame was read any more.
+TEST(BadInput, HeadsOfFramesThatNeverEndGoWithTheHeartbeat) {
+  ShardWorld::Options options;
+  options.limits.partial_frame_bytes = 100 * 1024;
+  ShardWorld world(options);
+  const std::string head = prefix(60'000) + std::string(20'000, 'x');
+  for (proto::UserId user = 1; user <= 4; user++) {
+    world.send(world.online(user), as_bytes(head));
+    world.settle();
+  }
+  world.pass_ms(2'000);
+  EXPECT_EQ(world.closes(CloseReason::no_memory), 1u) << "twice the budget and no more";
+  world.pass_ms(100'000);
+  EXPECT_EQ(world.closes(CloseReason::heartbeat_lost), 3u);
+  TestClient& client = world.online(5);
+  const std::string frame = as_text(world.write.echo(3, as_bytes(std::string(1'000, 'x'))));
+  world.send(client, as_bytes(frame.substr(0, 500)));
+  world.settle();
+  world.send(client, as_bytes(frame.substr(500)));
+  world.settle();
+  EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
+}
+
+// It was paused for its request in flight. When that was answered the budget happened to be spent,
+// and nobody told it when there was room again.
+TEST(BadInput, WhoIsPausedWhileTheBudgetIsSpentIsReadOnWhenThereIsRoom) {
+  ShardWorld::Options options;
+  options.limits.partial_frame_bytes = 64 * 1024;
+  options.limits.requests_in_flight = 1;
+  ShardWorld world(options);
+  TestClient& client = world.online(5);
+  TestClient& greedy = world.online(6);
+  world.store.held = true;
+  const std::string pull =
+      as_text(world.write.pull(3, proto::ConversationId::between(5, 6), 0, 10));
+  const std::string echo = as_text(world.write.echo(4, as_bytes("hello")));
+  world.send(client, as_bytes(pull + echo.substr(0, 20)));
+  world.settle();
+  world.send(client, as_bytes(echo.substr(20)));
+  world.send(greedy, as_bytes(prefix(60'000) + std::string(20'000, 'x')));
+  world.pass_ms(20'000);
+  world.store.held = false;
+  world.settle();
+  EXPECT_NE(world.next_as<wire::Error>(client), nullptr) << "the test's store has no messages";
+  EXPECT_EQ(world.next(client), nullptr);
+  world.pass_ms(75'000);
+  EXPECT_EQ(world.closes(CloseReason::heartbeat_lost), 1u) << "the greedy one";
+  EXPECT_NE(world.next_as<wire::Echo>(client), nullptr);
+}
+
 // Whatever the bytes are: no assertion fails, the connection ends or stays, and memory comes back.
 TEST(BadInput, RandomBytesAndRandomlyDamagedFrames) {
   const uint64_t seed = 20'261'120;
