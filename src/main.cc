@@ -79,6 +79,10 @@ const char* name_of(ring::Backend backend) {
   return backend == ring::Backend::io_uring ? "io_uring" : "epoll";
 }
 
+uint32_t cores_of_host() {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
 class Server {
  public:
   Server(const service::CommandLine& line, service::LoadedConfig loaded)
@@ -171,9 +175,8 @@ void Server::choose_backend() {
   if (!choice) misuse(choice.error().text);
   backend_ = choice->backend;
   if (!choice->reason.empty()) log_->write(base::LogLevel::warn, choice->reason);
-  const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
   const auto table = [this](uint32_t shards) { return ring::connections_max(backend_, shards); };
-  const auto plan = service::plan_capacity(config(), cores, table, descriptors);
+  const auto plan = service::plan_capacity(config(), cores_of_host(), table, descriptors);
   if (!plan) misuse(plan.error().line);
   plan_ = *plan;
 }
@@ -250,6 +253,7 @@ void Server::start_shards() {
   ring::ProactorOptions options;
   options.connections = plan_.slots;
   options.uring_mask = config().uring_mask.c_str();
+  options.per_core = (plan_.shards + cores_of_host() - 1) / cores_of_host();
   std::vector<ring::Proactor*> proactors;
   for (uint32_t i = 0; i < plan_.shards; i++) {
     auto made = ring::make_proactor(backend_, options);

@@ -18,6 +18,9 @@ struct ProactorOptions {
   uint32_t buffers = 0;
   // The longest lease of a receive.
   uint32_t buffer_bytes = 0;
+  // io_uring: proactors that share a core, which hold idle connections mostly. They share the
+  // receive buffers of one, too.
+  uint32_t per_core = 1;
   // io_uring features that must not be used, comma separated names (see UringFeatures), "" = none.
   const char* uring_mask = "";
 

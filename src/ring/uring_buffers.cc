@@ -1,5 +1,6 @@
 #include "ring/uring_buffers.h"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -15,29 +16,36 @@ namespace {
 // The ring is FIFO, so its size is the cache footprint of receiving.
 constexpr uint32_t kIncremental_count = 16;
 constexpr uint32_t kIncremental_bytes = 64 * 1024;
+constexpr uint32_t kIncrementalMin_bytes = 4 * 1024;
 constexpr uint32_t kPlain_count = 256;
 // Where one pass of task work may take any number of buffers before one is given back.
 constexpr uint32_t kPlainUnbounded_count = 4'096;
+constexpr uint32_t kPlainMin_count = 64;
 constexpr uint32_t kPlain_bytes = 2 * 1024;
 
-uint32_t default_count(const UringFeatures& features) {
+uint32_t default_count(const ProactorOptions& options, const UringFeatures& features) {
   if (features.incremental_buffers) return kIncremental_count;
-  return features.bounded_taskrun ? kPlain_count : kPlainUnbounded_count;
+  const uint32_t alone = features.bounded_taskrun ? kPlain_count : kPlainUnbounded_count;
+  return std::max(alone / options.per_core, kPlainMin_count);
 }
 
-uint32_t default_bytes(const UringFeatures& features) {
-  return features.incremental_buffers ? kIncremental_bytes : kPlain_bytes;
+uint32_t default_bytes(const ProactorOptions& options, const UringFeatures& features) {
+  if (!features.incremental_buffers) return kPlain_bytes;
+  return std::max(std::bit_floor(kIncremental_bytes / options.per_core), kIncrementalMin_bytes);
 }
 
 }  // namespace
 
 UringBuffers::UringBuffers(const ProactorOptions& options, const UringFeatures& features)
-    : count_(std::bit_ceil(options.buffers != 0 ? options.buffers : default_count(features))),
-      bytes_each_(options.buffer_bytes != 0 ? options.buffer_bytes : default_bytes(features)),
+    : count_(
+          std::bit_ceil(options.buffers != 0 ? options.buffers : default_count(options, features))),
+      bytes_each_(options.buffer_bytes != 0 ? options.buffer_bytes
+                                            : default_bytes(options, features)),
       incremental_(features.incremental_buffers),
       entries_(count_ * sizeof(BufferRingEntry)),
       memory_(size_t{count_} * bytes_each_),
       filled_(new uint32_t[count_]()) {
+  ASSERT(options.per_core > 0);
   ASSERT(count_ <= 32'768 && bytes_each_ > 0);
 }
 

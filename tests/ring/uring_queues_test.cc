@@ -215,6 +215,27 @@ TEST(UringQueues, AnIdleConnectionMakesPlaceForAnActiveOneAndLosesNothing) {
   EXPECT_EQ(loop->stats().stale, 0U);
 }
 
+TEST(UringQueues, ProactorsThatShareACoreShareItsBuffers) {
+  SKIP_WITHOUT_URING();
+  // The longest lease tells the size of a buffer.
+  for (const uint32_t per_core : {1U, 4U, 1'000U}) {
+    ProactorOptions options;
+    options.connections = 16;
+    options.per_core = per_core;
+    options.uring_mask = "multishot_receive";
+    Loop loop(options);
+    const size_t share = std::max<size_t>(64 * 1024 / per_core, 4 * 1024);
+    size_t longest = 0;
+    loop.react = [&](const Completion& each) { longest = std::max(longest, each.bytes.size()); };
+    ASSERT_TRUE(open_pairs(loop, 1, 16));
+    static const std::vector<char> bytes(512 * 1024);
+    const iovec vector{const_cast<char*>(bytes.data()), bytes.size()};
+    loop->send(loop.connected.front(), {&vector, 1});
+    ASSERT_TRUE(loop.pump([&] { return loop.received_bytes == bytes.size(); }));
+    EXPECT_LE(longest, share);
+  }
+}
+
 // The only ring of this process.
 int ring_descriptor() {
   for (int descriptor = 0; descriptor < 1'024; descriptor++) {
