@@ -3,7 +3,7 @@
 // A session lives in the slot of its connection. `Session` is what a frame touches, `SessionRest`
 // what login, limits and close need; other parts keep SlotArrays of their own.
 //   user memory of an idle session, all in, <= 256 B:
-//     proactor 36 | Session 64 | SessionRest 24 | missed beats 1 | outgoing 32 | rooms 4 | routes 41
+//     proactor 36 | Session 64 | SessionRest 24 | missed beats 1 | outgoing 32 | rooms 4, routes 41
 // Ownership: the shard. Thread rule: the shard's thread. Invariants: what outlives a turn holds
 // (slot, generation), never a pointer; find() answers null for an old generation; user != 0 exactly
 // while phase is online (and after, until the slot is free).
