@@ -146,7 +146,7 @@ std::vector<ConfigKey> process_keys() {
       text<&Config::port>("server.port", "-p,--port", "N",
                           "replaces the port of every address; 0 = any", is_port),
       number<&Config::shards>("server.shards", "--shards", false,
-                              "threads that serve; 0 = one for each core", 0, 1'024),
+                              "threads that serve; 0 = one for each core", 0, kShardsMax),
       text<&Config::backend>("server.backend", "--backend", "auto|io_uring|epoll",
                              "how the kernel is reached", is_backend),
       text<&Config::uring_mask>("server.uring_mask", "--uring-mask", "NAMES",

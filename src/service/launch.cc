@@ -77,7 +77,7 @@ base::Result<CapacityPlan, LaunchError> plan_capacity(
     const Config& config, uint32_t cores, const std::function<uint32_t(uint32_t)>& table,
     uint64_t descriptors) {
   CapacityPlan plan{};
-  plan.shards = config.shards == 0 ? cores : config.shards;
+  plan.shards = config.shards == 0 ? std::min(cores, kShardsMax) : config.shards;
   plan.descriptors = descriptors;
   const uint32_t slots = table(plan.shards);
   // The kernel does not deal connections evenly: a tenth is left for the fuller shards.

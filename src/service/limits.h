@@ -12,6 +12,9 @@
 
 namespace ringtalk::service {
 
+// A room keeps a bit for each shard.
+inline constexpr uint32_t kShardsMax = 256;
+
 struct Limits {
   // Before login, for each shard.
   uint32_t prelogin_sockets = 2'000;

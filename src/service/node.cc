@@ -40,6 +40,7 @@ void Node::attach(const NodeMemory& memory, store::Store& store, cluster::Direct
 
 void Node::add_shards(const std::vector<ring::Proactor*>& proactors, uint32_t slots) {
   ASSERT(store_ != nullptr && shards_.empty() && !proactors.empty());
+  ASSERT(proactors.size() <= kShardsMax);
   base::Random seeds(seed_);
   for (uint32_t index = 0; index < proactors.size(); index++) {
     const ShardOptions options{slots, seeds.next()};

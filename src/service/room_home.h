@@ -16,12 +16,12 @@
 
 #include "proto/segment.h"
 #include "service/id_map.h"
+#include "service/limits.h"
 #include "service/port.h"
 #include "service/postbox.h"
 
 namespace ringtalk::service {
 
-inline constexpr uint32_t kShardsMax = 256;
 inline constexpr uint32_t kBurstFramesMax = 128;
 // A node takes so many origins in a row, from the one that its boot gives it.
 inline constexpr uint64_t kOriginsPerBoot = uint64_t{1} << 24;

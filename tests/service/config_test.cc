@@ -193,6 +193,18 @@ TEST(Capacity, ATenthIsLeftAndAReserveIsKept) {
   EXPECT_TRUE(contains(large.error().line, "more --shards"));
 }
 
+// A room keeps a bit for each of 256 shards. With more, the first join of a client on shard 256
+// ended the server by an assertion.
+TEST(Capacity, NoMoreShardsThanARoomCanCount) {
+  EXPECT_TRUE(contains(load_error(line_of({"--shards", "257"}), {}), "server.shards"));
+  const auto table = [](uint32_t) { return 1'000U; };
+  Config config;
+  config.shards = 256;
+  EXPECT_EQ(plan_capacity(config, 2, table, 20'000)->shards, 256u);
+  config.shards = 0;
+  EXPECT_EQ(plan_capacity(config, 384, table, 20'000)->shards, 256u);
+}
+
 TEST(Launch, PortsAndThousands) {
   EXPECT_EQ(with_thousands(0), "0");
   EXPECT_EQ(with_thousands(999), "999");
