@@ -27,6 +27,7 @@ CHECKS = {
     "headers": words.check_headers,
     "manual": manual.check_manual,
     "links": manual.check_links,
+    "decided": manual.check_decisions,
     "format": lambda tree: formatting.check_format(ROOT, tree),
 }
 

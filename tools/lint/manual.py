@@ -116,3 +116,20 @@ def check_links(tree):
                 if not leads_somewhere(tree.files, folders, path, target):
                     found.append(f"{path}:{number}: the link to {target} leads nowhere")
     return found
+
+
+def check_decisions(tree):
+    """One page a number, and each in the index."""
+    found, numbers = [], {}
+    index = tree.files.get("docs/decisions/README.md", "")
+    for path in sorted(tree.files):
+        match = re.fullmatch(r"docs/decisions/((\d+)-[\w-]+\.md)", path)
+        if not match:
+            continue
+        name, number = match.groups()
+        if number in numbers:
+            found.append(f"{path}:1: {numbers[number]} has this number already: take the next one")
+        numbers.setdefault(number, name)
+        if f"({name})" not in index:
+            found.append(f"docs/decisions/README.md:1: the index lacks {name}")
+    return found

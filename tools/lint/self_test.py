@@ -146,6 +146,17 @@ def test_links_lead_somewhere():
     assert found("[here](#there)\n")
 
 
+def test_decisions_have_one_number_each_and_an_index():
+    def found(**pages):
+        named = {f"docs/decisions/{name}.md": "" for name in ("001-a", "002-b")}
+        return manual.check_decisions(Tree({**named, **pages}))
+
+    index = {"docs/decisions/README.md": "[001](001-a.md) [002](002-b.md)\n"}
+    assert not found(**index)
+    assert len(found()) == 2
+    assert len(found(**index, **{"docs/decisions/002-c.md": ""})) == 2
+
+
 def test_blank_keeps_lines_and_drops_braces_in_literals():
     text = "char c = '{'; // {\nauto s = \"{\\\"{\"; /* {\n{ */ int n = 1'000;\n#define X {\n"
     assert blank(text).count("\n") == text.count("\n")
