@@ -36,14 +36,7 @@ std::string frame_of_the_future(uint64_t id) {
 
 class BadInput : public OnEachBackend {
  protected:
-  void start(const std::vector<std::string>& arguments = {}) {
-    server_.emplace(options(arguments));
-    ASSERT_EQ(server_->error(), "");
-  }
   RawClient connect() { return RawClient(server_->port()); }
-  bool log_in(RawClient& client, uint64_t n) {
-    return client.log_in(server_->token_key_file(), load_user(n));
-  }
   // Whoever behaves is served as before.
   void expect_others_served() {
     RawClient other = connect();
@@ -51,8 +44,6 @@ class BadInput : public OnEachBackend {
     other.say(other.write().echo(5, as_bytes("still here")));
     EXPECT_NE(other.hear_a<wire::Echo>(), nullptr);
   }
-
-  std::optional<Server> server_;
 };
 
 TEST_P(BadInput, MalformedAndOversizedFramesAreToldCountedAndClosed) {
@@ -97,8 +88,8 @@ TEST_P(BadInput, MalformedAndOversizedFramesAreToldCountedAndClosed) {
     client.say(client.write().hello(2, "test", 7, wire::DeviceClass::Phone));
     client.finish();
     (input.code == ErrorCode::BadFrame ? bad : large)++;
-    EXPECT_TRUE(statistics.reaches("/closes/bad_frame", bad));
-    EXPECT_TRUE(statistics.reaches("/closes/too_large", large));
+    EXPECT_TRUE(statistics.comes_to("/closes/bad_frame", bad));
+    EXPECT_TRUE(statistics.comes_to("/closes/too_large", large));
   }
   EXPECT_EQ(statistics["/frames/bad"], bad + large);
   // A frame that never becomes whole is nothing but a connection that ended.
@@ -108,9 +99,9 @@ TEST_P(BadInput, MalformedAndOversizedFramesAreToldCountedAndClosed) {
     client.finish();
     EXPECT_TRUE(client.hear_end());
   }
-  EXPECT_TRUE(statistics.reaches("/closes/peer_closed", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/peer_closed", 1));
   EXPECT_EQ(statistics["/frames/carried_bytes"], 0u);
-  EXPECT_EQ(statistics["/sessions/open"], 1u);
+  EXPECT_TRUE(statistics.comes_to("/sessions/open", 1));
   expect_others_served();
 }
 
@@ -190,7 +181,7 @@ TEST_P(BadInput, OneByteAtATime) {
   }));
   EXPECT_EQ(endless.hear_error(), ErrorCode::LoginTimeout);
   endless.finish();
-  EXPECT_TRUE(statistics.reaches("/closes/login_timeout", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/login_timeout", 1));
   slow.say(slow.write().echo(3, as_bytes("still here")));
   EXPECT_NE(slow.hear_a<wire::Echo>(), nullptr);
 }
@@ -244,7 +235,7 @@ TEST_P(BadInput, RandomBytesAndDamagedFrames) {
     EXPECT_NE(client.end(), RawClient::End::silent);
     EXPECT_NE(client.end(), RawClient::End::garbled);
   }
-  EXPECT_TRUE(wait_until([&] { return statistics["/sessions/open"] == 1; }));
+  EXPECT_TRUE(statistics.comes_to("/sessions/open", 1));
   EXPECT_EQ(statistics["/frames/carried_bytes"], 0u);
   EXPECT_TRUE(server_->process().running()) << server_->process().errors();
   expect_others_served();
@@ -259,7 +250,7 @@ TEST_P(BadInput, EachEndIsCountedUnderItsReason) {
     old.say(old.write().hello(1, "old", 7, wire::DeviceClass::Phone, 0));
     EXPECT_EQ(old.hear_error(), ErrorCode::VersionTooOld);
   }
-  EXPECT_TRUE(statistics.reaches("/closes/version_too_old", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/version_too_old", 1));
   {
     RawClient client = connect();
     ASSERT_TRUE(log_in(client, 1));
@@ -269,8 +260,8 @@ TEST_P(BadInput, EachEndIsCountedUnderItsReason) {
     EXPECT_TRUE(client.hear_end());
     newer.reset();
   }
-  EXPECT_TRUE(statistics.reaches("/closes/kicked", 1));
-  EXPECT_TRUE(statistics.reaches("/closes/peer_reset", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/kicked", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/peer_reset", 1));
   {
     RawClient client = connect();
     ASSERT_TRUE(log_in(client, 2));
@@ -278,7 +269,7 @@ TEST_P(BadInput, EachEndIsCountedUnderItsReason) {
     EXPECT_NE(client.hear_a<wire::Ok>(), nullptr);
     EXPECT_TRUE(client.hear_end());
   }
-  EXPECT_TRUE(statistics.reaches("/closes/logged_out", 1));
+  EXPECT_TRUE(statistics.comes_to("/closes/logged_out", 1));
   {
     std::vector<RawClient> silent;
     for (int i = 0; i < 9; i++) silent.push_back(connect());
@@ -295,10 +286,10 @@ TEST_P(BadInput, EachEndIsCountedUnderItsReason) {
     EXPECT_GE(refused, 1u);
     EXPECT_GE(timed_out, 4u);
     EXPECT_EQ(refused + timed_out, silent.size());
-    EXPECT_TRUE(statistics.reaches("/closes/address_limit", refused));
-    EXPECT_TRUE(statistics.reaches("/closes/login_timeout", timed_out));
+    EXPECT_TRUE(statistics.comes_to("/closes/address_limit", refused));
+    EXPECT_TRUE(statistics.comes_to("/closes/login_timeout", timed_out));
   }
-  EXPECT_EQ(statistics["/sessions/open"], 1u);
+  EXPECT_TRUE(statistics.comes_to("/sessions/open", 1));
 }
 
 TEST_P(BadInput, BeyondMaxConnectionsBusyIsToldAndSilenceMakesRoom) {
@@ -329,7 +320,7 @@ TEST_P(BadInput, BeyondMaxConnectionsBusyIsToldAndSilenceMakesRoom) {
     return probe.greet();
   }));
   statistics.emplace(*server_);
-  EXPECT_TRUE(statistics->reaches("/closes/heartbeat_lost", 3));
+  EXPECT_TRUE(statistics->comes_to("/closes/heartbeat_lost", 3));
   EXPECT_TRUE(wait_until([&] { return (*statistics)["/closes/server_busy"] >= 1; }));
 }
 

@@ -17,19 +17,10 @@ constexpr uint64_t kMiB = 1024 * 1024;
 
 class BadLoad : public OnEachBackend {
  protected:
-  void start(const std::vector<std::string>& arguments) {
-    server_.emplace(options(arguments));
-    ASSERT_EQ(server_->error(), "");
-  }
-  bool log_in(RawClient& client, uint64_t n) {
-    return client.log_in(server_->token_key_file(), load_user(n));
-  }
   bool join(RawClient& client) {
     client.say(client.write().room_join(3, kRoom));
     return client.hear_a<wire::RoomJoined>() != nullptr;
   }
-
-  std::optional<Server> server_;
 };
 
 TEST_P(BadLoad, AMemberThatNeverReadsMissesWhatItIsToldAndNobodyElseDoes) {
@@ -80,7 +71,7 @@ TEST_P(BadLoad, AMemberThatNeverReadsMissesWhatItIsToldAndNobodyElseDoes) {
   }
   EXPECT_GT(missed, 0u);
   EXPECT_EQ(statistics["/rooms/skipped"], missed);
-  EXPECT_TRUE(wait_until([&] { return statistics["/outgoing/queued_bytes"] == 0; }));
+  EXPECT_TRUE(statistics.comes_to("/outgoing/queued_bytes", 0));
 }
 
 TEST_P(BadLoad, WhoAsksAndNeverReadsIsReadNoMore) {
@@ -164,7 +155,7 @@ TEST_P(BadLoad, FiveThousandSilentSocketsKeepNobodyOut) {
   // Each of the others was a newcomer too, and may have cost one of the silent ones its place.
   EXPECT_LE(statistics["/closes/prelogin_evicted"], kSilent - kMayWait + kOthers);
   silent.clear();
-  EXPECT_TRUE(wait_until([&] { return statistics["/sessions/open"] == kOthers + 1; }));
+  EXPECT_TRUE(statistics.comes_to("/sessions/open", kOthers + 1));
   EXPECT_EQ(statistics["/sessions/online"], kOthers + 1);
   for (RawClient& each : others) {
     each.say(each.write().echo(4, as_bytes("still here")));

@@ -20,6 +20,19 @@ std::string database_of(const Server& server) {
   return server.data_dir() + "/ringtalk.db";
 }
 
+// Pairs that write to each other both ways, for a while.
+ProcessOptions direct_load(const Server& server, uint32_t clients, const std::string& seconds,
+                           const std::string& settle_seconds, const std::string& folder) {
+  return {.argv = {program("loadgen"), "run", "direct", "--target", server.target(), "--token-key",
+                   server.token_key_file(), "--connections", std::to_string(clients), "--duration",
+                   seconds, "--set", "direct.window=4", "--set", "settle.timeout=" + settle_seconds,
+                   "--out", folder}};
+}
+
+Json report_in(const TemporaryFolder& folder) {
+  return Json::parse(read_file(folder.path() + "/run.json"));
+}
+
 class Crash : public OnEachBackend {};
 
 // Kills come in the midst of acknowledgements, and when the clients have only begun to come back.
@@ -31,10 +44,7 @@ TEST_P(Crash, KillsUnderLoadLoseNothingTwiceNothingAndKeepTheOrder) {
   ASSERT_EQ(server.error(), "");
   const uint16_t port = server.port();
   TemporaryFolder folder;
-  Process load({.argv = {program("loadgen"), "run", "direct", "--target", server.target(),
-                         "--token-key", server.token_key_file(), "--connections",
-                         std::to_string(kClients), "--duration", "5", "--set", "direct.window=4",
-                         "--set", "settle.timeout=30", "--out", folder.path()}});
+  Process load(direct_load(server, kClients, "5", "30", folder.path()));
   for (const char* moment : kMoments) {
     {
       // The administrator's own resume is the first one.
@@ -52,7 +62,7 @@ TEST_P(Crash, KillsUnderLoadLoseNothingTwiceNothingAndKeepTheOrder) {
   const int status = load.wait(120);
   EXPECT_EQ(status, 0) << load.output() << load.errors();
   EXPECT_EQ(load.output().substr(0, 6), "VALID\n");
-  const Json report = Json::parse(read_file(folder.path() + "/run.json"));
+  const Json report = report_in(folder);
   const Json& messages = report["messages"];
   for (const char* count : {"lost", "duplicated", "reordered", "unjudged"}) {
     EXPECT_EQ(messages[count], 0) << count << " of " << messages;
@@ -72,6 +82,36 @@ TEST_P(Crash, KillsUnderLoadLoseNothingTwiceNothingAndKeepTheOrder) {
 }
 
 ON_EACH_BACKEND(Crash);
+
+// The ledger judges a real server's store: what was acknowledged and is not there after the restart
+// fails the run.
+TEST(CrashJudged, AStoreThatForgotAnAcknowledgedMessageFailsTheRun) {
+  Server server({.arguments = {"--set", "drain.reconnect_jitter=50ms"}});
+  ASSERT_EQ(server.error(), "");
+  TemporaryFolder folder;
+  Process load(direct_load(server, 4, "2", "2", folder.path()));
+  {
+    Statistics statistics(server);
+    ASSERT_TRUE(wait_until([&] { return statistics["/store/replies"] >= 500; }, &load));
+  }
+  server.process().signal(SIGKILL);
+  ASSERT_EQ(server.process().wait(), 128 + SIGKILL);
+  // The end of each conversation is gone, as if it had never reached the disk.
+  change_store(database_of(server),
+               "UPDATE conversation SET last_seq = last_seq - 100;"
+               "DELETE FROM send_key WHERE seq > (SELECT last_seq FROM conversation c"
+               " WHERE c.a = send_key.a AND c.b = send_key.b);"
+               "DELETE FROM message WHERE seq > (SELECT last_seq FROM conversation c"
+               " WHERE c.a = message.a AND c.b = message.b)");
+  server.start_again();
+  ASSERT_EQ(server.error(), "");
+  EXPECT_EQ(load.wait(120), 99) << load.output() << load.errors();
+  const Json messages = report_in(folder)["messages"];
+  EXPECT_GT(messages["lost"].get<uint64_t>() + messages["duplicated"].get<uint64_t>() +
+                messages["reordered"].get<uint64_t>(),
+            0u)
+      << messages;
+}
 
 // The rules themselves: each planted fault is named.
 TEST(StoreRows, FindsWhatIsBroken) {

@@ -33,9 +33,6 @@ proto::Bytes as_bytes(std::string_view text) {
 RawClient::RawClient(uint16_t port, int receive_bytes)
     : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
       write_(std::make_unique<proto::FrameWriter>()) {
-  const timeval patience{kPatienceSeconds, 0};
-  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (receive_bytes > 0) {
@@ -46,6 +43,9 @@ RawClient::RawClient(uint16_t port, int receive_bytes)
   at.sin_port = htons(port);
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+  const timeval patience{kPatienceSeconds, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
 
 RawClient::~RawClient() {
@@ -62,6 +62,7 @@ RawClient::RawClient(RawClient&& other) noexcept
 bool RawClient::say(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<size_t>(sent));
   }
@@ -94,6 +95,9 @@ bool RawClient::read_exactly(void* to, size_t bytes) {
   char* at = static_cast<char*>(to);
   while (bytes > 0) {
     const ssize_t got = ::recv(socket_, at, bytes, 0);
+    // A ring of this process (why_without) may end now, which interrupts as a signal does, and a
+    // call with a time-out is not taken up again by the kernel (signal(7)).
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
       end_ = got == 0 ? End::closed : errno == EAGAIN ? End::silent : End::reset;
       return false;

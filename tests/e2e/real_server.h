@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,13 @@ bool runs_in_ci();
 class OnEachBackend : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override;
+  // A failure prints what server_ says of itself.
+  void TearDown() override;
   ServerOptions options(std::vector<std::string> arguments = {}) const;
+  void start(const std::vector<std::string>& arguments = {});
+  bool log_in(RawClient& client, uint64_t n);  // as the n-th load user
+
+  std::optional<Server> server_;
 };
 
 // Statistics of a server, asked for as its administrator.
@@ -37,8 +44,8 @@ class Statistics {
   explicit Statistics(const Server& server);
   // A number by its JSON pointer, "/closes/bad_frame"; aborts the test when the server is silent.
   uint64_t operator[](const std::string& pointer);
-  // Counts rise when a connection has been joined, not when its end was told.
-  bool reaches(const std::string& pointer, uint64_t value);
+  // True: within half a minute it was `value`. Ends are counted after they have been told.
+  bool comes_to(const std::string& pointer, uint64_t value);
 
  private:
   RawClient client_;

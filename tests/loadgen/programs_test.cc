@@ -118,35 +118,6 @@ TEST(LoadgenProgram, AnInterruptTellsWhatWasMeasured) {
   EXPECT_EQ(load.output().substr(0, 26), "VALID so far: interrupted\n");
 }
 
-// Nothing that was acknowledged before the server was killed may be missing after it came back.
-TEST(LoadgenProgram, AKilledServerLosesNothingThatItAcknowledged) {
-  Server server;
-  ASSERT_EQ(server.error(), "");
-  TemporaryFolder folder;
-  Process load(
-      {.argv = run_of(server, "direct",
-                      {"--connections", "20", "--duration", "6", "--set", "direct.window=4",
-                       "--set", "settle.timeout=30", "--out", folder.path()})});
-  ASSERT_TRUE(wait_until([&] { return says(load, "run "); }, &load));
-  let_it_run(500);
-  server.process().signal(SIGKILL);
-  server.process().wait();
-  server.start_again();
-  ASSERT_EQ(server.error(), "");
-  const int status = load.wait();
-  const Json report = report_in(folder.path());
-  EXPECT_EQ(status, 0) << load.output() << load.errors();
-  EXPECT_EQ(report["connections"]["lost"], 20);
-  EXPECT_EQ(report["connections"]["reconnects"], 20);
-  const Json& messages = report["messages"];
-  EXPECT_EQ(messages["lost"], 0);
-  EXPECT_EQ(messages["duplicated"], 0);
-  EXPECT_EQ(messages["reordered"], 0);
-  EXPECT_EQ(messages["unjudged"], 0);
-  EXPECT_EQ(messages["acknowledged"], messages["issued"]);
-  EXPECT_EQ(messages["delivered"], messages["issued"]);
-}
-
 TEST(LoadgenProgram, WithoutAServerItSaysSo) {
   TemporaryFolder folder;
   write_file(folder.path() + "/key", std::string(32, 'k'));
