@@ -24,6 +24,7 @@ base::Result<BackendChoice, BackendError> choose_backend(Backend wanted, const c
   }
   const base::Status<BackendError> uring = uring_part().probe(uring_mask);
   if (uring) return BackendChoice{Backend::io_uring, ""};
+  if (uring.error().misuse) return base::Failure{uring.error()};
   const base::Status<BackendError> epoll = epoll_part().probe(uring_mask);
   // A build with io_uring alone: its reason is the one to act on.
   if (!epoll) return base::Failure{uring.error()};

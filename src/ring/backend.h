@@ -23,7 +23,8 @@ struct BackendChoice {
 };
 
 struct BackendError {
-  std::string text;  // one line: what, why, what to do
+  std::string text;     // one line: what, why, what to do
+  bool misuse = false;  // no host would take it: nothing to fall back from
 };
 
 // Probes once, with a ring of its own. `automatic` falls back to epoll with a reason; a back end

@@ -223,8 +223,8 @@ base::Result<UringFeatures, BackendError> UringFeatures::probe(const char* mask)
     for (const NamedFeature& feature : kNamedFeatures) {
       known += std::string(known.empty() ? "" : ", ") + feature.name;
     }
-    return base::Failure{BackendError{"io_uring: the mask names no feature \"" + unknown +
-                                      "\"; the names are " + known}};
+    return base::Failure{BackendError{
+        "io_uring: the mask names no feature \"" + unknown + "\"; the names are " + known, true}};
   }
   return features;
 }

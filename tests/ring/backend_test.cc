@@ -36,6 +36,18 @@ TEST(Backend, WhatIsAskedForByNameRunsOrIsAnError) {
   }
 }
 
+// A slip in --uring-mask once made the server run on epoll, with a warning.
+TEST(Backend, AMaskThatNamesNothingIsAnErrorAndNoReasonForEpoll) {
+  if (!choose_backend(Backend::io_uring, "")) GTEST_SKIP() << "io_uring: not on this host";
+  for (const Backend wanted : {Backend::automatic, Backend::io_uring}) {
+    const auto choice = choose_backend(wanted, "peer_name,multishot_recieve");
+    ASSERT_FALSE(choice.ok());
+    EXPECT_TRUE(choice.error().misuse);
+    EXPECT_NE(choice.error().text.find("multishot_recieve"), std::string::npos);
+  }
+  EXPECT_TRUE(choose_backend(Backend::automatic, "peer_name").ok());
+}
+
 TEST(Backend, TheSoftLimitOfDescriptorsBecomesTheHardOne) {
   const std::string answer = in_child_process([]() -> std::string {
     rlimit limit{};
