@@ -104,6 +104,7 @@ class Server {
   int handle_signals();
   void reload();
   void write_stats(const service::StatsRound& round);
+  std::string data_path() const;
   store::StoreUrl store_url();
 
   const service::CommandLine& line_;
@@ -184,9 +185,7 @@ void Server::choose_backend() {
 void Server::open_data() {
   const bool needs_directory = config().store != "memory:" || config().token_key.empty();
   if (needs_directory) {
-    const std::string path =
-        config().data_dir.empty() ? service::default_data_directory() : config().data_dir;
-    auto opened = service::DataDirectory::open(path, kPredecessorMs);
+    auto opened = service::DataDirectory::open(data_path(), kPredecessorMs);
     if (!opened) misuse(opened.error().line);
     data_.emplace(std::move(*opened));
   }
@@ -211,9 +210,14 @@ void Server::open_ports() {
   }
 }
 
+std::string Server::data_path() const {
+  return config().data_dir.empty() ? service::default_data_directory() : config().data_dir;
+}
+
 store::StoreUrl Server::store_url() {
-  const std::string text =
-      config().store.empty() ? "sqlite:" + data_->store_file() : config().store;
+  const std::string text = config().store.empty()
+                               ? "sqlite:" + service::DataDirectory::store_file_in(data_path())
+                               : config().store;
   const auto url = store::parse_store_url(text);
   if (!url) misuse(url.error().line);
   return *url;
@@ -398,7 +402,9 @@ void Server::write_stats(const service::StatsRound& round) {
 // ---- migrate
 
 int Server::migrate() {
-  if (config().store != "memory:") open_data();
+  // Only to look, nothing is made and nothing is locked.
+  const bool looks = line_.dry_run && !data_path().empty();
+  if (config().store != "memory:" && !looks) open_data();
   const store::StoreUrl url = store_url();
   const auto steps = store::pending_migrations(url);
   if (!steps) misuse(steps.error().line);

@@ -31,7 +31,7 @@ class DataDirectory {
   ~DataDirectory();
 
   const std::string& path() const noexcept { return path_; }
-  std::string store_file() const { return path_ + "/ringtalk.db"; }
+  static std::string store_file_in(const std::string& path) { return path + "/ringtalk.db"; }
   std::string log_file() const { return path_ + "/ringtalkd.log"; }
   // Reads it, or makes it at the first start.
   base::Result<proto::TokenKey, DirectoryError> token_key() const;

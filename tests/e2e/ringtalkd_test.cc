@@ -241,6 +241,8 @@ TEST(Ringtalkd, MigratesAndSaysWhatItWould) {
   Finished step = start_with({"migrate", "--dry-run", "--data-dir", data});
   EXPECT_EQ(step.status, 0) << step.errors;
   EXPECT_NE(step.output.find("foundation"), std::string::npos) << step.output;
+  // It once made the directory, its lock and a key.
+  EXPECT_NE(::access(data.c_str(), F_OK), 0);
   step = start_with({"migrate", "--data-dir", data});
   EXPECT_EQ(step.status, 0) << step.errors;
   step = start_with({"migrate", "--dry-run", "--data-dir", data});
