@@ -167,7 +167,8 @@ bool installed(const std::string& program) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(std::string(path != nullptr ? path : "") + ":/usr/sbin");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (std::filesystem::exists(folder + "/" + program)) return true;
+    // Folders of PATH that this user may not look into are none of its own.
+    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
   }
   return false;
 }
