@@ -161,8 +161,9 @@ bool LoadClient::turn(const OnBytes& on_bytes) {
       fail("the server closed a connection");
     }
     if (cqe->res > 0) {
-      r.give_back(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-      on_bytes(connection, static_cast<uint32_t>(cqe->res));
+      const uint32_t buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+      on_bytes(connection, {&r.pool[size_t{buffer} * kBufferBytes], static_cast<size_t>(cqe->res)});
+      r.give_back(buffer);
     }
     if ((cqe->flags & IORING_CQE_F_MORE) == 0) r.arm(connection);
   }

@@ -29,10 +29,10 @@ class LoadClient {
   uint32_t open(std::string_view greeting, const Greeted& greeted);
   uint32_t count() const;
 
-  // From here on bytes are only counted: on_bytes(connection, how many).
+  // From here on bytes are only counted; they are valid during on_bytes.
   void start();
   void send(uint32_t connection, std::span<const std::byte> bytes);
-  using OnBytes = std::function<void(uint32_t connection, uint32_t bytes)>;
+  using OnBytes = std::function<void(uint32_t connection, std::string_view bytes)>;
   // Submits, waits for something, hands out what has arrived. False when 5 s brought nothing.
   bool turn(const OnBytes& on_bytes);
 

@@ -75,6 +75,21 @@ void fill_dialects(Subject& subject, const proto::TokenKey& key, uint32_t body_b
   subject.room.message = text_of(writer->room_publish(0, kRoom, body, false));
   subject.room.delivery_bytes =
       static_cast<uint32_t>(writer->room_message(kRoom, 1, 1, 1, body).size());
+  std::vector<uint16_t>& counts = subject.room.messages_by_eighths;
+  counts.resize(proto::kFrameBytesMax / 8 + 1);
+  counts[subject.room.delivery_bytes / 8] = 1;
+  std::vector<proto::Bytes> bodies(1, body);
+  while (bodies.size() < proto::kRoomBatchMessagesMax) {
+    bodies.push_back(body);
+    if (bodies.size() * (body.size() + sizeof(uint32_t)) > proto::kRoomBatchBytesMax) break;
+    const size_t bytes = writer->room_messages(kRoom, 1, 1, 1, bodies).size();
+    if (counts[bytes / 8] != 0) {
+      std::fprintf(stderr, "bodies of %u bytes: frames of %zu bytes are ambiguous\n", body_bytes,
+                   bytes);
+      std::exit(1);
+    }
+    counts[bytes / 8] = static_cast<uint16_t>(bodies.size());
+  }
 }
 
 // A process whose standard output or `file` will tell a port behind `mark`.

@@ -1,6 +1,7 @@
 #include "bench/driver/workload.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "tests/support/process.h"
@@ -50,6 +51,49 @@ class Stopwatch {
   uint64_t from_deliveries_ = 0;
 };
 
+// The messages in what one member receives.
+class Arrivals {
+ public:
+  // How many end within these bytes.
+  uint64_t count(const Dialect& dialect, std::string_view bytes) {
+    if (dialect.messages_by_eighths.empty()) {
+      missing_ += bytes.size();
+      const uint64_t whole = missing_ / dialect.delivery_bytes;
+      missing_ %= dialect.delivery_bytes;
+      return whole;
+    }
+    uint64_t whole = 0;
+    while (!bytes.empty()) {
+      if (missing_ == 0) {
+        const size_t more = std::min(bytes.size(), sizeof prefix_ - prefix_bytes_);
+        std::memcpy(prefix_ + prefix_bytes_, bytes.data(), more);
+        prefix_bytes_ += static_cast<uint32_t>(more);
+        bytes.remove_prefix(more);
+        if (prefix_bytes_ < sizeof prefix_) break;
+        uint32_t length = 0;
+        std::memcpy(&length, prefix_, sizeof length);
+        missing_ = length;
+        const size_t eighths = (length + sizeof prefix_) / 8;
+        const auto& counts = dialect.messages_by_eighths;
+        messages_ = eighths < counts.size() ? counts[eighths] : 0;
+        prefix_bytes_ = 0;
+      }
+      const uint64_t used = std::min<uint64_t>(bytes.size(), missing_);
+      bytes.remove_prefix(used);
+      missing_ -= used;
+      if (missing_ == 0) whole += messages_;
+    }
+    return whole;
+  }
+  bool at_a_border() const { return missing_ == 0 && prefix_bytes_ == 0; }
+
+ private:
+  uint64_t missing_ = 0;  // of the frame; where lengths are fixed: what is here of the next message
+  uint32_t messages_ = 0;
+  uint32_t prefix_bytes_ = 0;
+  char prefix_[4] = {};
+};
+
 std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -73,18 +117,18 @@ Measured measure_room(tests::Process& server, uint16_t port, const Dialect& dial
   // A burst of messages leaves the publisher as one send, as any client library would do it.
   std::string burst;
   for (uint32_t i = 0; i < work.window; i++) burst += dialect.message;
+  std::vector<Arrivals> arrivals(work.members);
   std::vector<uint64_t> received(work.members, 0);
   std::vector<uint32_t> arrived(size_t{work.window} + 1, 0);  // members that have message k
   uint64_t published = 0;
   uint64_t done = 0;
-  uint64_t bytes = 0;
-  const auto on_bytes = [&](uint32_t connection, uint32_t count) {
+  uint64_t deliveries = 0;
+  const auto on_bytes = [&](uint32_t connection, std::string_view bytes) {
     if (connection == publisher) return;
-    const uint64_t before = received[connection] / dialect.delivery_bytes;
+    const uint64_t count = arrivals[connection].count(dialect, bytes);
+    for (uint64_t k = 0; k < count; k++) arrived[(received[connection] + k) % arrived.size()]++;
     received[connection] += count;
-    bytes += count;
-    const uint64_t after = received[connection] / dialect.delivery_bytes;
-    for (uint64_t k = before; k < after; k++) arrived[k % arrived.size()]++;
+    deliveries += count;
   };
   const auto publish = [&](uint64_t messages) {
     client.send(publisher, bytes_of(burst).first(messages * dialect.message.size()));
@@ -93,7 +137,7 @@ Measured measure_room(tests::Process& server, uint16_t port, const Dialect& dial
   Stopwatch watch(server, work.warm_up_s, work.run_s);
   publish(work.window);
   bool alive = true;
-  while (alive && watch.tick(bytes / dialect.delivery_bytes)) {
+  while (alive && watch.tick(deliveries)) {
     alive = client.turn(on_bytes);
     uint64_t freed = 0;
     while (done < published && arrived[done % arrived.size()] >= work.members) {
@@ -103,9 +147,10 @@ Measured measure_room(tests::Process& server, uint16_t port, const Dialect& dial
     }
     if (freed > 0) publish(freed);
   }
-  const uint64_t expected = published * work.members * dialect.delivery_bytes;
-  while (alive && bytes < expected) alive = client.turn(on_bytes);
-  return watch.stop(bytes / dialect.delivery_bytes, alive && bytes == expected);
+  const uint64_t expected = published * work.members;
+  while (alive && deliveries < expected) alive = client.turn(on_bytes);
+  const bool whole = std::ranges::all_of(arrivals, &Arrivals::at_a_border);
+  return watch.stop(deliveries, alive && deliveries == expected && whole);
 }
 
 Measured measure_echo(tests::Process& server, uint16_t port, const Dialect& dialect,
@@ -117,7 +162,8 @@ Measured measure_echo(tests::Process& server, uint16_t port, const Dialect& dial
   uint64_t echoes = 0;
   uint64_t wrong = 0;
   bool sending = true;
-  const auto on_bytes = [&](uint32_t connection, uint32_t count) {
+  const auto on_bytes = [&](uint32_t connection, std::string_view bytes) {
+    const auto count = static_cast<uint32_t>(bytes.size());
     if (count > missing[connection]) wrong++;
     missing[connection] -= std::min(count, missing[connection]);
     if (missing[connection] > 0) return;

@@ -60,6 +60,7 @@ void ClientSession::handle(const ClientRef& at, const wire::Frame& frame) {
       return handle_conversation(at, frame);
     case wire::Body::RoomJoined:
     case wire::Body::RoomMessage:
+    case wire::Body::RoomMessages:
     case wire::Body::RoomGap:
       return handle_room(at, frame);
     // A client's own words, or those of a later version.
@@ -217,6 +218,7 @@ void ClientSession::handle_room(const ClientRef& at, const wire::Frame& frame) {
   if (state_ == nullptr) return;  // left, and nothing else was ever used
   Rooms& rooms = state_->rooms;
   if (const auto* message = frame.body_as_RoomMessage()) return rooms.message(at, *message);
+  if (const auto* batch = frame.body_as_RoomMessages()) return rooms.messages(at, *batch);
   if (const auto* gap = frame.body_as_RoomGap()) return rooms.gap(at, *gap);
   rooms.joined(at, *frame.body_as_RoomJoined());
 }

@@ -74,12 +74,35 @@ Rooms::Origin& Rooms::origin_of(Room& room, uint64_t origin) {
 }
 
 void Rooms::message(const ClientRef& at, const wire::RoomMessage& message) {
-  Room* room = find(message.room());
+  show(at, {.room = message.room(),
+            .origin = message.origin(),
+            .n = message.n(),
+            .sender = message.sender(),
+            .body = proto::bytes_of(message.body())});
+}
+
+void Rooms::messages(const ClientRef& at, const wire::RoomMessages& batch) {
+  const Bytes bodies = proto::bytes_of(batch.bodies());
+  uint64_t n = batch.first_n();
+  uint32_t begin = 0;
+  // The verifier has made sure that the ends rise and stay within the bodies.
+  for (const uint32_t end : *batch.ends()) {
+    show(at, {.room = batch.room(),
+              .origin = batch.origin(),
+              .n = n++,
+              .sender = batch.sender(),
+              .body = bodies.subspan(begin, end - begin)});
+    begin = end;
+  }
+}
+
+// The application may leave the room from inside: nothing of it is used afterwards.
+void Rooms::show(const ClientRef& at, RoomMessageFields fields) {
+  Room* room = find(fields.room);
   if (room == nullptr || !room->joined) return;
-  Origin& origin = origin_of(*room, message.origin());
-  const uint64_t n = message.n();
+  Origin& origin = origin_of(*room, fields.origin);
+  const uint64_t n = fields.n;
   uint64_t missed = 0;
-  bool late = false;
   if (n > origin.n) {
     missed = n - origin.n - 1;
     const uint64_t shift = n - origin.n;
@@ -94,17 +117,11 @@ void Rooms::message(const ClientRef& at, const wire::RoomMessage& message) {
     }
     origin.seen |= uint64_t{1} << behind;
     at.context.stats.wire_reordered++;
-    late = true;
+    fields.late = true;
   }
-  const RoomMessageFields fields{.room = message.room(),
-                                 .origin = message.origin(),
-                                 .n = n,
-                                 .sender = message.sender(),
-                                 .late = late,
-                                 .body = proto::bytes_of(message.body())};
   if (missed > 0) {
     at.context.stats.gaps++;
-    at.context.events.room_gap(at.index, message.room(), missed);
+    at.context.events.room_gap(at.index, fields.room, missed);
   }
   at.context.events.room_message(at.index, fields);
 }

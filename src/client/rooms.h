@@ -24,6 +24,7 @@ class Rooms {
 
   void joined(const ClientRef& at, const wire::RoomJoined& joined);
   void message(const ClientRef& at, const wire::RoomMessage& message);
+  void messages(const ClientRef& at, const wire::RoomMessages& batch);
   void gap(const ClientRef& at, const wire::RoomGap& gap);
   // True when the room is given up.
   bool join_failed(const ClientRef& at, uint32_t request, const wire::Error& error, bool retryable);
@@ -44,6 +45,7 @@ class Rooms {
 
   Room* find(proto::RoomId room) noexcept;
   void ask(const ClientRef& at, Room& room);
+  void show(const ClientRef& at, RoomMessageFields fields);
   static Origin& origin_of(Room& room, uint64_t origin);
 
   std::vector<Room> rooms_;

@@ -17,7 +17,8 @@ namespace ringtalk::cluster {
 class RelaySink {
  public:
   virtual ~RelaySink() = default;
-  // Bytes are one whole RoomMessage frame, not yet verified; valid only during the call.
+  // Bytes are one whole RoomMessage or RoomMessages frame, not yet verified; valid only
+  // during the call.
   virtual void room_message(proto::RoomId room, std::span<const std::byte> frame) noexcept = 0;
   // A conversation of a user with sessions here has advanced on another node.
   virtual void conversation_advanced(proto::UserId user, proto::ConversationId conversation,

@@ -1,5 +1,7 @@
 #include "proto/frame_writer.h"
 
+#include <cstring>
+
 #include "base/assert.h"
 
 namespace ringtalk::proto {
@@ -271,6 +273,24 @@ Bytes FrameWriter::room_message(RoomId room, uint64_t origin, uint64_t n, UserId
                                 Bytes body) {
   Builder& b = begin();
   return finish(0, wire::CreateRoomMessage(b, room, origin, n, sender, vector(body)));
+}
+
+Bytes FrameWriter::room_messages(RoomId room, uint64_t origin, uint64_t first_n, UserId sender,
+                                 std::span<const Bytes> bodies) {
+  ASSERT(!bodies.empty() && bodies.size() <= kRoomBatchMessagesMax);
+  Builder& b = begin();
+  uint32_t* ends = nullptr;
+  const auto ends_at = b.CreateUninitializedVector(bodies.size(), &ends);
+  uint32_t end = 0;
+  for (const Bytes& body : bodies) flatbuffers::WriteScalar(ends++, end += body.size());
+  ASSERT(end + bodies.size() * sizeof(uint32_t) <= kRoomBatchBytesMax);
+  uint8_t* to = nullptr;
+  const auto bodies_at = b.CreateUninitializedVector(end, &to);
+  for (const Bytes& body : bodies) {
+    if (!body.empty()) std::memcpy(to, body.data(), body.size());
+    to += body.size();
+  }
+  return finish(0, wire::CreateRoomMessages(b, room, origin, first_n, sender, ends_at, bodies_at));
 }
 
 Bytes FrameWriter::room_gap(RoomId room, uint64_t origin, uint64_t n, uint64_t missed) {

@@ -115,6 +115,9 @@ class FrameWriter {
   Bytes room_publish(uint64_t id, RoomId room, Bytes body, bool echo);
   Bytes room_joined(uint64_t id, RoomId room, std::span<const wire::RoomHead> heads);
   Bytes room_message(RoomId room, uint64_t origin, uint64_t n, UserId sender, Bytes body);
+  // `bodies` within kRoomBatchMessagesMax and kRoomBatchBytesMax, numbered from `first_n`.
+  Bytes room_messages(RoomId room, uint64_t origin, uint64_t first_n, UserId sender,
+                      std::span<const Bytes> bodies);
   Bytes room_gap(RoomId room, uint64_t origin, uint64_t n, uint64_t missed);
 
   // ---- test

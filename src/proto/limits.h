@@ -16,6 +16,9 @@ inline constexpr uint32_t kBodyBytesMax = 16 * 1024;
 inline constexpr uint32_t kNameBytesMax = 64;
 inline constexpr uint32_t kPasswordBytesMax = 1'024;
 inline constexpr uint32_t kPageMessagesMax = 200;
+// Of one RoomMessages frame; bytes: its bodies and their ends, the rest of the frame is less.
+inline constexpr uint32_t kRoomBatchMessagesMax = 256;
+inline constexpr uint32_t kRoomBatchBytesMax = kFrameBytesMax - 256;
 inline constexpr uint32_t kTokenBytes = 64;
 
 }  // namespace ringtalk::proto

@@ -24,6 +24,19 @@ size_t body_bytes(const wire::Frame& frame) noexcept {
   }
 }
 
+// What the schema cannot say: the bodies lie one behind the other and fill their vector.
+bool lies_well(const wire::RoomMessages& batch) noexcept {
+  const auto& ends = *batch.ends();
+  if (ends.size() == 0 || ends.size() > kRoomBatchMessagesMax) return false;
+  if (batch.first_n() > UINT64_MAX - ends.size()) return false;
+  uint32_t begin = 0;
+  for (const uint32_t end : ends) {
+    if (end < begin) return false;
+    begin = end;
+  }
+  return begin == batch.bodies()->size();
+}
+
 }  // namespace
 
 base::Result<const wire::Frame*, wire::ErrorCode> verify(std::span<const std::byte> bytes,
@@ -39,6 +52,8 @@ base::Result<const wire::Frame*, wire::ErrorCode> verify(std::span<const std::by
   }
   const wire::Frame* frame = wire::GetSizePrefixedFrame(data);
   if (frame->body_type() == wire::Body::NONE) return base::Failure{wire::ErrorCode::BadFrame};
+  const wire::RoomMessages* batch = frame->body_as_RoomMessages();
+  if (batch != nullptr && !lies_well(*batch)) return base::Failure{wire::ErrorCode::BadFrame};
   if (role == Role::server && body_bytes(*frame) > kBodyBytesMax) {
     return base::Failure{wire::ErrorCode::TooLarge};
   }

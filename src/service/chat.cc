@@ -204,8 +204,8 @@ bool Chat::drop(uint32_t slot, std::span<const std::byte> bytes) {
     pushes_->dropped(slot, *message);
     return true;
   }
-  if (const auto* message = frame->body_as_RoomMessage()) {
-    rooms_->dropped(slot, *message);
+  if (const auto numbers = proto::room_numbers(*frame)) {
+    rooms_->dropped(slot, *numbers);
     return true;
   }
   if (const auto* gap = frame->body_as_RoomGap()) {

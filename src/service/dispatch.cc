@@ -44,7 +44,6 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
     case wire::Body::Stats:
       if (online(slot, id)) question(slot, id);
       return;
-
     case wire::Body::Register:
       if (greeted(slot, id)) accounts_->register_user(slot, id, *frame.body_as_Register());
       return;
@@ -98,6 +97,7 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
     case wire::Body::SyncHint:
     case wire::Body::RoomJoined:
     case wire::Body::RoomMessage:
+    case wire::Body::RoomMessages:
     case wire::Body::RoomGap:
       return unsupported(slot, id);
   }

@@ -20,10 +20,11 @@ enum class MailKind : uint8_t {
   room_join,     // slot, generation: who joins; a: room; b: the request's id
   room_leave,    // a: room: the sending shard has no member left
   room_publish,  // slot, generation: who publishes; b: its user; range: its RoomPublish frame
-  room_relayed,  // range: a RoomMessage frame of another node, not verified
+  room_relayed,  // range: a RoomMessage or RoomMessages frame of another node, not verified
   // ---- rooms, from the home to the shards that have members
   room_joined,    // slot, generation: who joined; range: its RoomJoined frame
-  room_messages,  // slot, generation, high half of b: who gets none; low half: frames; range
+  room_messages,  // range; b: frames, messages << 16, shard << 32 of who gets none (slot,
+                  // generation)
   room_gap,       // a: room; slot, generation: origin; b: n; number: missed
 
   // ---- routes, to the user's home

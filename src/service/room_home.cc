@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "base/assert.h"
+#include "proto/room_numbers.h"
 #include "proto/verifier.h"
 
 namespace ringtalk::service {
@@ -17,6 +18,8 @@ constexpr size_t kOthersMax = 64;
 RoomHome::RoomHome(Port& port, Postbox& postbox, proto::SegmentDepot& depot, uint64_t origin)
     : port_(port), postbox_(postbox), writer_(depot), origin_(origin) {
   ASSERT(origin != 0);
+  batch_.publishes.reserve(proto::kRoomBatchMessagesMax);
+  batch_.bodies.reserve(proto::kRoomBatchMessagesMax);
 }
 
 RoomHome::Room* RoomHome::find(proto::RoomId id) noexcept {
@@ -61,7 +64,7 @@ void RoomHome::join(const Mail& mail) {
   Room* room = find(id);
   if (room == nullptr) room = &rooms_[make(id)];
   // The joiner must not get what was published before.
-  if (room->burst_frames > 0) send_burst(*room);
+  send_all(*room);
   uint64_t& word = room->shards[shard / 64];
   const uint64_t bit = uint64_t{1} << (shard % 64);
   if ((word & bit) == 0) {
@@ -82,7 +85,7 @@ void RoomHome::join(const Mail& mail) {
 void RoomHome::leave(const Mail& mail) {
   Room* room = find(mail.a);
   if (room == nullptr) return;
-  if (room->burst_frames > 0) send_burst(*room);
+  send_all(*room);
   const uint32_t shard = mail.from;
   uint64_t& word = room->shards[shard / 64];
   const uint64_t bit = uint64_t{1} << (shard % 64);
@@ -102,12 +105,9 @@ void RoomHome::publish(const Mail& mail, const proto::Range& range) {
   ASSERT(publish != nullptr);
   Room* room = find(publish->room());
   if (room != nullptr) {
-    room->n++;
-    const auto bytes = port_.frames().room_message(room->id, room->origin, room->n, mail.b,
-                                                   proto::bytes_of(publish->body()));
     const Except except{mail.from, mail.slot, mail.generation};
-    add(*room, writer_.append(bytes), publish->echo() ? Except{} : except);
-    room->burst_n = room->n;
+    put(*room, mail.b, publish->echo() ? Except{} : except, range,
+        proto::bytes_of(publish->body()));
     port_.stats().room_published++;
   }
   if (frame->head()->id() != 0) {
@@ -121,34 +121,82 @@ void RoomHome::publish(const Mail& mail, const proto::Range& range) {
 void RoomHome::relayed(const proto::Range& range) {
   const auto verified = proto::verify(range.span(), proto::Role::server);
   if (!verified) return;
-  const wire::RoomMessage* message = (*verified)->body_as_RoomMessage();
-  if (message == nullptr || ours(message->origin())) return;
-  Room* room = find(message->room());
+  const auto numbers = proto::room_numbers(**verified);
+  if (!numbers || ours(numbers->origin)) return;
+  Room* room = find(numbers->room);
   if (room == nullptr) return;
   const auto known =
       std::find_if(room->others.begin(), room->others.end(),
-                   [&](const wire::RoomHead& head) { return head.origin() == message->origin(); });
+                   [&](const wire::RoomHead& head) { return head.origin() == numbers->origin; });
   if (known == room->others.end()) {
     // Origins that ended are not told of: the oldest goes.
     if (room->others.size() == kOthersMax) room->others.erase(room->others.begin());
-    room->others.emplace_back(message->origin(), message->n());
-  } else if (message->n() <= known->n()) {
+    room->others.emplace_back(numbers->origin, numbers->last());
+  } else if (numbers->first <= known->n()) {
     return;  // the relay repeats or reorders: at most once
   } else {
-    *known = wire::RoomHead(message->origin(), message->n());
+    *known = wire::RoomHead(numbers->origin, numbers->last());
   }
-  if (room->burst_frames > 0) send_burst(*room);
-  add(*room, writer_.append(range.span()), Except{});
+  send_all(*room);
+  add(*room, writer_.append(range.span()), numbers->count, Except{});
   // Never together with our own: those are relayed, this came from the relay.
   send_burst(*room);
 }
 
-void RoomHome::add(Room& room, const proto::Range& frame, const Except& except) {
+void RoomHome::put(Room& room, proto::UserId sender, const Except& except,
+                   const proto::Range& publish, proto::Bytes body) {
+  const auto at = static_cast<uint32_t>(&room - rooms_.data());
+  const size_t bytes =
+      batch_.body_bytes + body.size() + (batch_.bodies.size() + 1) * sizeof(uint32_t);
+  const bool joins = batch_.room == at && batch_.sender == sender && batch_.except == except &&
+                     batch_.bodies.size() < proto::kRoomBatchMessagesMax &&
+                     bytes <= proto::kRoomBatchBytesMax;
+  if (!joins) {
+    close_batch();
+    batch_.room = at;
+    batch_.sender = sender;
+    batch_.except = except;
+  }
+  room.n++;
+  port_.outgoing().uses().hold(publish);
+  batch_.publishes.push_back(publish);
+  batch_.bodies.push_back(body);
+  batch_.body_bytes += static_cast<uint32_t>(body.size());
+}
+
+// Makes a frame of the batch, if there is one: what was numbered must not stay behind it.
+void RoomHome::close_batch() {
+  if (batch_.room == kNoIndex) return;
+  Room& room = rooms_[batch_.room];
+  const auto count = static_cast<uint32_t>(batch_.bodies.size());
+  ASSERT(count > 0 && room.n >= count);
+  const proto::Bytes bytes =
+      count == 1 ? port_.frames().room_message(room.id, room.origin, room.n, batch_.sender,
+                                               batch_.bodies[0])
+                 : port_.frames().room_messages(room.id, room.origin, room.n - count + 1,
+                                                batch_.sender, batch_.bodies);
+  const proto::Range frame = writer_.append(bytes);
+  const Except except = batch_.except;
+  release_batch();
+  add(room, frame, count, except);
+  room.burst_n = room.n;
+}
+
+void RoomHome::release_batch() {
+  for (const proto::Range& publish : batch_.publishes) port_.outgoing().uses().release(publish);
+  batch_.publishes.clear();
+  batch_.bodies.clear();
+  batch_.body_bytes = 0;
+  batch_.room = kNoIndex;
+}
+
+void RoomHome::add(Room& room, const proto::Range& frame, uint32_t messages, const Except& except) {
   const bool joins = room.burst_frames > 0 && room.burst.adjacent(frame) && room.except == except &&
                      room.burst_frames < kBurstFramesMax;
   if (joins) {
     room.burst.merge(frame);
     room.burst_frames++;
+    room.burst_messages += messages;
     return;
   }
   // Held before the old burst goes, which may be the last use of this segment.
@@ -161,10 +209,12 @@ void RoomHome::add(Room& room, const proto::Range& frame, const Except& except) 
   }
   room.burst = frame;
   room.burst_frames = 1;
+  room.burst_messages = messages;
   room.except = except;
 }
 
 void RoomHome::flush() {
+  close_batch();
   for (size_t i = 0; i < bursts_.size(); i++) {
     Room& room = rooms_[bursts_[i]];
     room.listed = false;
@@ -173,11 +223,17 @@ void RoomHome::flush() {
   bursts_.clear();
 }
 
+// Nothing of this room is left to be sent.
+void RoomHome::send_all(Room& room) {
+  if (batch_.room != kNoIndex && &rooms_[batch_.room] == &room) close_batch();
+  if (room.burst_frames > 0) send_burst(room);
+}
+
 void RoomHome::send_burst(Room& room) {
   ASSERT(room.burst_frames > 0);
   relay_burst(room);
   Mail mail{.kind = MailKind::room_messages};
-  mail.b = room.burst_frames;
+  mail.b = room.burst_frames | uint64_t{room.burst_messages} << 16;
   if (room.except.shard != UINT32_MAX) {
     mail.byte = 1;
     mail.slot = room.except.slot;
@@ -220,18 +276,19 @@ void RoomHome::send_burst_to(Room& room, uint32_t shard, const Mail& mail) {
   if (room.burst_n == 0) return;
   for (Missed& missed : room.missed) {
     if (missed.shard != shard) continue;
-    missed.count += room.burst_frames;
+    missed.count += room.burst_messages;
     missed.n = room.burst_n;
     return;
   }
-  room.missed.push_back({shard, room.burst_frames, room.burst_n});
+  room.missed.push_back({shard, room.burst_messages, room.burst_n});
 }
 
 void RoomHome::relay_burst(const Room& room) {
   std::span<const std::byte> rest = room.burst.span();
   while (!rest.empty()) {
-    const wire::Frame* frame = wire::GetSizePrefixedFrame(rest.data());
-    if (frame->body_as_RoomMessage()->origin() != room.origin) return;
+    const auto numbers = proto::room_numbers(*wire::GetSizePrefixedFrame(rest.data()));
+    ASSERT(numbers.has_value());
+    if (numbers->origin != room.origin) return;
     const size_t bytes =
         flatbuffers::GetPrefixedSize(reinterpret_cast<const uint8_t*>(rest.data())) +
         proto::kPrefixBytes;
@@ -241,6 +298,7 @@ void RoomHome::relay_burst(const Room& room) {
 }
 
 void RoomHome::release() {
+  release_batch();
   for (Room& room : rooms_) {
     if (room.burst_frames == 0) continue;
     port_.outgoing().uses().release(room.burst);

@@ -1,8 +1,9 @@
 // src/service/room_home.h: internal to the service. The rooms that are at home in this shard.
 //
 // The home numbers a room's messages, encodes each once and mails it to the shards that have
-// members: one mail for a whole burst, because messages published in one turn lie side by side.
-//   publish, publish, publish -> [ n+1 | n+2 | n+3 ] -> flush: one range to each shard of the room
+// members: what one sender published in one turn as one frame, and frames that lie side by side as
+// one mail.
+//   publish x 4 -> [ RoomMessages n+1..n+3 | RoomMessage n+4 ] -> flush: one range to each shard
 // A room exists while a shard has members of it. Thread rule: the shard's thread. Invariants: n is
 // dense per (room, origin), from 1, and a room that comes back has a new origin; a joiner is
 // told n, then gets everything after n; a shard whose mailbox is full is told what it missed
@@ -14,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "proto/limits.h"
 #include "proto/segment.h"
 #include "service/id_map.h"
 #include "service/limits.h"
@@ -23,6 +25,7 @@
 namespace ringtalk::service {
 
 inline constexpr uint32_t kBurstFramesMax = 128;
+static_assert(kBurstFramesMax * proto::kRoomBatchMessagesMax <= UINT16_MAX);  // in a mail
 // A node takes so many origins in a row, from the one that its boot gives it.
 inline constexpr uint64_t kOriginsPerBoot = uint64_t{1} << 24;
 
@@ -63,6 +66,7 @@ class RoomHome {
     std::array<uint64_t, kShardsMax / 64> shards{};
     uint32_t shard_count = 0;
     uint32_t burst_frames = 0;
+    uint32_t burst_messages = 0;
     uint64_t burst_n = 0;  // of its last message; 0: it is another node's
     proto::Range burst{};  // held while burst_frames > 0
     Except except{};
@@ -71,11 +75,27 @@ class RoomHome {
     std::vector<Missed> missed;
   };
 
+  // Messages that are going to be one frame: of one room, sender and Except. Their publishes are
+  // held until then, so that a body is copied once.
+  struct Batch {
+    uint32_t room = kNoIndex;  // of rooms_, while there are messages
+    proto::UserId sender = 0;
+    Except except{};
+    uint32_t body_bytes = 0;
+    std::vector<proto::Range> publishes;
+    std::vector<proto::Bytes> bodies;
+  };
+
   bool ours(uint64_t origin) const noexcept { return origin - origin_ < kOriginsPerBoot; }
   Room* find(proto::RoomId id) noexcept;
   uint32_t make(proto::RoomId id);
   void remove(Room& room);
-  void add(Room& room, const proto::Range& frame, const Except& except);
+  void put(Room& room, proto::UserId sender, const Except& except, const proto::Range& publish,
+           proto::Bytes body);
+  void close_batch();
+  void release_batch();
+  void add(Room& room, const proto::Range& frame, uint32_t messages, const Except& except);
+  void send_all(Room& room);
   void send_burst(Room& room);
   bool say_missed(Room& room, uint32_t shard, Need need);
   void send_burst_to(Room& room, uint32_t shard, const Mail& mail);
@@ -88,6 +108,7 @@ class RoomHome {
   IdMap index_;
   std::vector<Room> rooms_;
   std::vector<uint32_t> free_;
+  Batch batch_;
   std::vector<uint32_t> bursts_;  // rooms with something to send, in order
   std::vector<wire::RoomHead> heads_;
   uint64_t rooms_ended_ = 0;

@@ -12,8 +12,8 @@ namespace {
 // Joins of one room that one session may have under way.
 constexpr uint16_t kJoinsMax = 256;
 
-// The last message of a burst of our own frames.
-const wire::RoomMessage& last_of(const proto::Range& burst) {
+// The last frame of a burst of our own.
+proto::RoomNumbers last_of(const proto::Range& burst) {
   const std::byte* at = burst.data();
   const std::byte* const end = at + burst.bytes;
   for (;;) {
@@ -23,9 +23,9 @@ const wire::RoomMessage& last_of(const proto::Range& burst) {
     at += bytes;
     ASSERT(at < end);
   }
-  const wire::RoomMessage* message = wire::GetSizePrefixedFrame(at)->body_as_RoomMessage();
-  ASSERT(message != nullptr);
-  return *message;
+  const auto numbers = proto::room_numbers(*wire::GetSizePrefixedFrame(at));
+  ASSERT(numbers.has_value());
+  return *numbers;
 }
 
 }  // namespace
@@ -236,11 +236,13 @@ void Rooms::publish(uint32_t slot, uint64_t id, const wire::RoomPublish& publish
 }
 
 void Rooms::messages(const Mail& mail, const proto::Range& burst) {
-  const wire::RoomMessage* first = wire::GetSizePrefixedFrame(burst.data())->body_as_RoomMessage();
-  const uint32_t room_at = index_.find(first->room());
+  const auto first = proto::room_numbers(*wire::GetSizePrefixedFrame(burst.data()));
+  ASSERT(first.has_value());
+  const uint32_t room_at = index_.find(first->room);
   if (room_at == kNoIndex) return;  // our leave is on its way
   const Room& room = rooms_[room_at];
-  const uint32_t frames = static_cast<uint32_t>(mail.b);
+  const uint32_t frames = static_cast<uint16_t>(mail.b);
+  const uint32_t messages = static_cast<uint16_t>(mail.b >> 16);
   uint32_t except = base::kNoSlot;
   if (mail.byte == 1 && static_cast<uint32_t>(mail.b >> 32) == port_.index() &&
       port_.sessions().find_online(mail.slot, mail.generation) != nullptr) {
@@ -248,29 +250,30 @@ void Rooms::messages(const Mail& mail, const proto::Range& burst) {
   }
   refused_.clear();
   port_.outgoing().fan_out(room.slots, burst, frames, except, refused_);
-  port_.stats().room_deliveries += (room.slots.size() - refused_.size()) * frames;
+  port_.stats().room_deliveries += (room.slots.size() - refused_.size()) * messages;
   if (except != base::kNoSlot) miss_own(room, except, burst);
-  if (!refused_.empty()) look_at_refused(room, burst, frames);
+  if (!refused_.empty()) look_at_refused(room, burst, frames, messages);
 }
 
 void Rooms::miss_own(const Room& room, uint32_t slot, const proto::Range& burst) {
   const uint32_t at = find(slot, room.id);
   if (at == kNone || !memberships_[at].joined) return;
-  const wire::RoomMessage& last = last_of(burst);
-  miss(at, last.origin(), last.n(), 0);
+  const proto::RoomNumbers last = last_of(burst);
+  miss(at, last.origin, last.last(), 0);
 }
 
-void Rooms::look_at_refused(const Room& room, const proto::Range& burst, uint32_t frames) {
-  const wire::RoomMessage& last = last_of(burst);
+void Rooms::look_at_refused(const Room& room, const proto::Range& burst, uint32_t frames,
+                            uint32_t messages) {
+  const proto::RoomNumbers last = last_of(burst);
   ShardStats& stats = port_.stats();
   for (const uint32_t position : refused_) {
     const uint32_t slot = room.slots[position];
     const uint32_t membership = room.memberships[position];
     if (say_gaps(membership) && port_.outgoing().push(slot, burst, frames)) {
-      stats.room_deliveries += frames;
+      stats.room_deliveries += messages;
     } else {
-      miss(membership, last.origin(), last.n(), frames);
-      stats.room_skipped += frames;
+      miss(membership, last.origin, last.last(), messages);
+      stats.room_skipped += messages;
     }
   }
 }
@@ -342,11 +345,11 @@ void Rooms::gap(const Mail& mail) {
   }
 }
 
-void Rooms::dropped(uint32_t slot, const wire::RoomMessage& message) {
-  const uint32_t at = find(slot, message.room());
+void Rooms::dropped(uint32_t slot, const proto::RoomNumbers& messages) {
+  const uint32_t at = find(slot, messages.room);
   if (at != kNone && memberships_[at].joined) {
-    miss(at, message.origin(), message.n(), 1);
-    port_.stats().room_skipped++;
+    miss(at, messages.origin, messages.last(), messages.count);
+    port_.stats().room_skipped += messages.count;
   }
 }
 

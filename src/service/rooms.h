@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "proto/room_numbers.h"
 #include "service/id_map.h"
 #include "service/port.h"
 #include "service/postbox.h"
@@ -38,8 +39,8 @@ class Rooms {
   void gap(const Mail& mail);
   void published(const Mail& mail);
 
-  // A RoomMessage or RoomGap that was queued for this session has been thrown away.
-  void dropped(uint32_t slot, const wire::RoomMessage& message);
+  // Room messages or a RoomGap that were queued for this session have been thrown away.
+  void dropped(uint32_t slot, const proto::RoomNumbers& messages);
   void dropped(uint32_t slot, const wire::RoomGap& gap);
 
   uint32_t rooms() const noexcept { return static_cast<uint32_t>(index_.count()); }
@@ -80,7 +81,8 @@ class Rooms {
   void miss(uint32_t membership, uint64_t origin, uint64_t n, uint64_t missed);
   bool say_gaps(uint32_t membership);
   void free_gaps(Membership& membership);
-  void look_at_refused(const Room& room, const proto::Range& burst, uint32_t frames);
+  void look_at_refused(const Room& room, const proto::Range& burst, uint32_t frames,
+                       uint32_t messages);
   void miss_own(const Room& room, uint32_t slot, const proto::Range& burst);
 
   Port& port_;

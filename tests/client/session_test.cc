@@ -337,6 +337,29 @@ TEST(ClientSession, joins_its_rooms_and_again_after_a_reconnect) {
   EXPECT_EQ(s.told(), Lines{});
 }
 
+TEST(ClientSession, shows_each_message_of_a_row_and_the_gap_before_it) {
+  Stage s;
+  s.session.join(s.at, 5);
+  s.log_in();
+  s.told();
+  const wire::RoomHead heads[] = {{77, 10}};
+  s.reply(s.server.room_joined(s.take(wire::Body::RoomJoin).id(), 5, heads));
+  const Bytes row[] = {as_bytes("a"), as_bytes(""), as_bytes("ccc")};
+  s.reply(s.server.room_messages(5, 77, 11, 1, row));
+  EXPECT_EQ(s.told(), (Lines{"joined 5", "room 5 11 a", "room 5 12 ", "room 5 13 ccc"}));
+  s.reply(s.server.room_messages(5, 77, 16, 1, row));
+  EXPECT_EQ(s.told(), (Lines{"gap 5 2", "room 5 16 a", "room 5 17 ", "room 5 18 ccc"}));
+  // One of them again, and what is left of it.
+  s.reply(s.server.room_messages(5, 77, 18, 1, row));
+  EXPECT_EQ(s.told(), (Lines{"room 5 19 ", "room 5 20 ccc"}));
+  EXPECT_EQ(s.context.stats.wire_duplicates, 1u);
+  s.reply(s.server.room_gap(5, 77, 23, 3));
+  s.reply(s.server.room_messages(5, 77, 24, 1, row));
+  EXPECT_EQ(s.told(), (Lines{"gap 5 3", "room 5 24 a", "room 5 25 ", "room 5 26 ccc"}));
+  s.reply(s.server.room_messages(6, 77, 27, 1, row));
+  EXPECT_EQ(s.told(), Lines{});
+}
+
 TEST(ClientSession, asks_again_for_a_room_that_is_not_to_be_had_now) {
   Stage s;
   s.log_in();

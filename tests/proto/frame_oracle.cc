@@ -132,6 +132,9 @@ void walk_chat(Hash& h, const wire::Frame& frame) {
   if (const auto* m = frame.body_as_RoomGap()) {
     add_all(h, m->room(), m->origin(), m->n(), m->missed());
   }
+  if (const auto* m = frame.body_as_RoomMessages()) {
+    add_all(h, m->room(), m->origin(), m->first_n(), m->sender(), m->ends(), m->bodies());
+  }
   if (const auto* m = frame.body_as_Echo()) add_all(h, m->body());
 }
 
@@ -236,6 +239,8 @@ void for_every_message(FrameWriter& w, const std::function<void(const char* name
   use("room_message", w.room_message(500, 77, 3, 1001, bytes("hello, room")));
   use("room_gap", w.room_gap(500, 77, 9, 6));
   use("echo", w.echo(15, bytes("echo, echo")));
+  const Bytes batch[] = {bytes("hello, room"), bytes(""), bytes("and again")};
+  use("room_messages", w.room_messages(500, 77, 10, 1001, batch));
 }
 
 }  // namespace ringtalk::proto::oracle

@@ -40,6 +40,7 @@ TEST(FrameWriter, takes_no_memory_after_construction) {
   std::vector<UserId> ids(kPageMessagesMax, kIdMax);
   const std::string name(kNameBytesMax, 'x');
   std::vector<std::string_view> names(kPageMessagesMax, name);
+  const std::vector<Bytes> batch(kRoomBatchMessagesMax, std::span(body).first(200));
   oracle::for_every_message(writer, [](const char*, Bytes) {});
 
   const uint64_t before = base::thread_counts().allocations;
@@ -47,6 +48,7 @@ TEST(FrameWriter, takes_no_memory_after_construction) {
     writer.echo(1, body);
     writer.send(2, {1, 2}, {3, 4}, wire::MessageKind::Text, body);
     writer.room_message(1, 2, 3, 4, body);
+    writer.room_messages(1, 2, 3, 4, batch);
     writer.message({.conversation = {1, 2}, .seq = 1, .sender = 1, .body = body});
     writer.user_list(1, ids, names);
     page.clear();
@@ -106,6 +108,39 @@ TEST(FrameWriter, keeps_every_field) {
     EXPECT_EQ(m->code(), wire::ErrorCode::ServerBusy);
     EXPECT_EQ(m->text()->str(), "busy");
     EXPECT_EQ(m->retry_after_ms(), 250u);
+  }
+}
+
+TEST(FrameWriter, a_row_of_room_messages_costs_its_bodies_and_four_bytes_each) {
+  FrameWriter writer;
+  const std::string text(64, 'x');
+  const Bytes body = std::as_bytes(std::span(text));
+  const auto bytes_of_row = [&](size_t count) {
+    return writer.room_messages(1, 2, 3, 4, std::vector<Bytes>(count, body)).size();
+  };
+  EXPECT_EQ(bytes_of_row(130) - bytes_of_row(2), 128u * 68u);
+  EXPECT_LE(bytes_of_row(2), 2 * 68u + 128u);
+  const auto* m = decoded(writer.room_messages(1, 2, 3, 4, std::vector<Bytes>{body, {}, body}))
+                      .body_as_RoomMessages();
+  EXPECT_EQ(m->first_n(), 3u);
+  EXPECT_EQ(m->sender(), 4u);
+  ASSERT_EQ(m->ends()->size(), 3u);
+  EXPECT_EQ(m->ends()->Get(0), 64u);
+  EXPECT_EQ(m->ends()->Get(1), 64u);
+  EXPECT_EQ(m->ends()->Get(2), 128u);
+  EXPECT_EQ(text_of(m->bodies()), text + text);
+}
+
+TEST(FrameWriter, the_longest_row_of_room_messages_is_one_frame) {
+  FrameWriter writer;
+  for (const size_t count : {size_t{1}, size_t{4}, size_t{5}, size_t{255}, size_t{256}}) {
+    const size_t bodies = kRoomBatchBytesMax - count * sizeof(uint32_t);
+    const std::vector<std::byte> whole(bodies);
+    std::vector<Bytes> row(count - 1, std::span(whole).first(bodies / count));
+    row.push_back(std::span(whole).first(bodies - (count - 1) * (bodies / count)));
+    const Bytes frame = writer.room_messages(1, 2, 3, 4, row);
+    EXPECT_LE(frame.size(), kFrameBytesMax);
+    EXPECT_EQ(decoded(frame).body_as_RoomMessages()->bodies()->size(), bodies);
   }
 }
 

@@ -56,6 +56,34 @@ TEST(Verifier, refuses_a_frame_whose_length_is_not_its_prefix) {
   EXPECT_EQ(shorter.refused(), wire::ErrorCode::BadFrame);
 }
 
+TEST(Verifier, refuses_room_messages_that_do_not_lie_one_behind_the_other) {
+  const auto refused = [](uint64_t first_n, const std::vector<uint32_t>& ends, size_t bytes) {
+    flatbuffers::FlatBufferBuilder b;
+    const std::vector<uint8_t> bodies(bytes);
+    const auto ends_at = b.CreateVector(ends);
+    const auto row = wire::CreateRoomMessages(b, 1, 2, first_n, 4, ends_at, b.CreateVector(bodies));
+    const wire::Head head(0);
+    wire::FinishSizePrefixedFrameBuffer(
+        b, wire::CreateFrame(b, &head, wire::Body::RoomMessages, row.Union()));
+    const Frame frame(b);
+    EXPECT_EQ(frame.refused(Role::client), frame.refused(Role::server));
+    return frame.refused();
+  };
+  const auto good = wire::ErrorCode::None;
+  const auto bad = wire::ErrorCode::BadFrame;
+  EXPECT_EQ(refused(1, {5}, 5), good);
+  EXPECT_EQ(refused(1, {0, 0, 5, 5}, 5), good);
+  EXPECT_EQ(refused(1, std::vector<uint32_t>(256, 0), 0), good);
+  EXPECT_EQ(refused(1, {}, 0), bad);
+  EXPECT_EQ(refused(1, std::vector<uint32_t>(257, 0), 0), bad);
+  EXPECT_EQ(refused(1, {3, 2}, 2), bad);
+  EXPECT_EQ(refused(1, {3, 6, 5}, 5), bad);
+  EXPECT_EQ(refused(1, {4}, 5), bad);
+  EXPECT_EQ(refused(1, {6}, 5), bad);
+  EXPECT_EQ(refused(UINT64_MAX - 2, {1, 2}, 2), good);
+  EXPECT_EQ(refused(UINT64_MAX - 1, {1, 2}, 2), bad);
+}
+
 TEST(Verifier, refuses_another_file_identifier) {
   FrameWriter writer;
   Frame frame(writer.heartbeat(1, 1));

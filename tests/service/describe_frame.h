@@ -76,6 +76,18 @@ inline std::string describe(const wire::Frame& frame) {
   return id + wire::EnumNameBody(frame.body_type());
 }
 
+// One text for each message of a batch, as if each had come alone.
+inline void describe(const wire::RoomMessages& batch, std::vector<std::string>& list) {
+  uint64_t n = batch.first_n();
+  uint32_t begin = 0;
+  for (const uint32_t end : *batch.ends()) {
+    list.push_back("room " + std::to_string(batch.room()) + " " + std::to_string(batch.origin()) +
+                   ":" + std::to_string(n++) + " " + std::to_string(batch.sender()) + " " +
+                   text_of(batch.bodies()).substr(begin, end - begin));
+    begin = end;
+  }
+}
+
 // Every frame of a stream of whole frames; each is verified as a client would.
 inline std::vector<std::string> describe_all(std::string_view stream) {
   std::vector<std::string> list;
@@ -87,7 +99,12 @@ inline std::vector<std::string> describe_all(std::string_view stream) {
     std::memcpy(aligned.data(), stream.data(), bytes);
     const auto frame =
         proto::verify(std::as_bytes(std::span(aligned)).first(bytes), proto::Role::client);
-    list.push_back(frame ? describe(**frame) : "malformed");
+    const auto* batch = frame ? (*frame)->body_as_RoomMessages() : nullptr;
+    if (batch != nullptr) {
+      describe(*batch, list);
+    } else {
+      list.push_back(frame ? describe(**frame) : "malformed");
+    }
     stream.remove_prefix(bytes);
   }
   return list;

@@ -6,28 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "chat_world.h"
+#include "room_requests.h"
 
 namespace ringtalk::service {
 namespace {
-
-using Texts = std::vector<std::string>;
-
-proto::Bytes body_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
-
-void join(ChatWorld& world, Who who, proto::RoomId room, uint64_t id = 1) {
-  world.request(who, [&](auto& writer) { return writer.room_join(id, room); });
-}
-void leave(ChatWorld& world, Who who, proto::RoomId room, uint64_t id = 2) {
-  world.request(who, [&](auto& writer) { return writer.room_leave(id, room); });
-}
-void publish(ChatWorld& world, Who who, proto::RoomId room, const std::string& text,
-             bool echo = true, uint64_t id = 0) {
-  world.request(who,
-                [&](auto& writer) { return writer.room_publish(id, room, body_of(text), echo); });
-}
 
 TEST(Rooms, EveryMemberGetsEveryMessageAndTheHeadItJoinedAt) {
   ChatWorld world({.shards = 3});
@@ -320,7 +302,7 @@ TEST(Rooms, OtherNodesGetEachMessageOnceAndTheirsComeIn) {
   proto::FrameWriter writer;
   const auto bring = [&](uint64_t origin, uint64_t n) {
     Mail mail{.kind = MailKind::room_relayed};
-    const auto range = relayed.append(writer.room_message(5, origin, n, 77, body_of("in")));
+    const auto range = relayed.append(writer.room_message(5, origin, n, 77, room_body("in")));
     proto::share(range);
     put_range(mail, range);
     world.shard(1).chat().take(mail);
@@ -332,9 +314,22 @@ TEST(Rooms, OtherNodesGetEachMessageOnceAndTheirsComeIn) {
   bring(123456789012, 4);
   EXPECT_EQ(world.got(one), (Texts{"room 5 123456789012:3 77 in", "room 5 123456789012:4 77 in"}));
   EXPECT_EQ(world.relay.said.size(), 2u);
+  const auto bring_two = [&](uint64_t first_n) {
+    Mail mail{.kind = MailKind::room_relayed};
+    const proto::Bytes row[] = {room_body("in"), room_body("too")};
+    const auto range = relayed.append(writer.room_messages(5, 123456789012, first_n, 77, row));
+    proto::share(range);
+    put_range(mail, range);
+    world.shard(1).chat().take(mail);
+  };
+  bring_two(5);
+  bring_two(5);
+  bring_two(6);
+  bring(123456789012, 6);
+  EXPECT_EQ(world.got(one), (Texts{"room 5 123456789012:5 77 in", "room 5 123456789012:6 77 too"}));
   const Who two = world.login(0, 2);
   join(world, two, 5);
-  EXPECT_EQ(world.got(two), Texts{"#1 joined 5 9:2 123456789012:4"});
+  EXPECT_EQ(world.got(two), Texts{"#1 joined 5 9:2 123456789012:6"});
 }
 
 TEST(Rooms, MalformedFrameOfTheRelayIsLeftOut) {
