@@ -65,7 +65,8 @@ void Rooms::join(uint32_t slot, uint64_t id, proto::RoomId room_id) {
   uint32_t known = find(slot, room_id);
   if (known == kNone) {
     if (session.rooms >= port_.limits().rooms_per_session) {
-      port_.reply_error(slot, id, wire::ErrorCode::TooManyRequests, 0);
+      // Final: asking again does not help before it has left another room.
+      port_.reply_error(slot, id, wire::ErrorCode::Forbidden, 0);
       return;
     }
     uint32_t at;

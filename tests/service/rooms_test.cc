@@ -161,7 +161,7 @@ TEST(Rooms, AsManyAsTheLimitSays) {
   join(world, one, 5, 2);
   join(world, one, 6, 3);
   join(world, one, 0, 4);
-  EXPECT_EQ(world.got(one), (Texts{"#1 joined 4 9:0", "#2 joined 5 9:0", "#3 error TooManyRequests",
+  EXPECT_EQ(world.got(one), (Texts{"#1 joined 4 9:0", "#2 joined 5 9:0", "#3 error Forbidden",
                                    "#4 error BadRequest"}));
 }
 
