@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "chat_world.h"
@@ -11,7 +12,8 @@ namespace ringtalk::service {
 
 using Texts = std::vector<std::string>;
 
-inline proto::Bytes room_body(const std::string& text) {
+// Of a literal, or of a string that outlives the bytes.
+inline proto::Bytes room_body(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 

@@ -27,7 +27,7 @@ bench_command() {
   link_programs
   mkdir -p build/bench
   for part in "${parts[@]}"; do
-    phase "bench-$part" "see bench/README.md for what it does" bench_part "$part"
+    phase "bench-$part" "part $part of docs/performance.md" bench_part "$part"
     python3 bench/report.py stamp "build/bench/$part.md"
     # The tables themselves; what only the report reads is in comments.
     grep -v '^<!--' "build/bench/$part.md" | sed 's/^/   /'

@@ -58,7 +58,7 @@ configure_sanitizer() {
 test_asan() {
   configure_sanitizer build-asan address,undefined || return
   ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1 \
-    UBSAN_OPTIONS=print_stacktrace=1 \
+    UBSAN_OPTIONS=print_stacktrace=1 RINGTALK_SIM_SEEDS=60 \
     run_suite build-asan "AddressSanitizer and UndefinedBehaviorSanitizer" "${1:-}" \
     --suite unit,contract,sim,corpus --timeout-factor 5 --repeat './tools/dev sanitize asan' $(counting)
 }
