@@ -101,6 +101,8 @@ uint32_t LoadClient::open(std::string_view greeting, const Greeted& greeted) {
   while (greeted && !greeted(received)) {
     char bytes[4'096];
     const ssize_t got = ::recv(fd, bytes, sizeof bytes, 0);
+    // The end of an earlier client's ring interrupts a receive with a time-out.
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) fail("the server did not answer the greeting");
     received.append(bytes, static_cast<size_t>(got));
   }

@@ -77,6 +77,7 @@ Subject start_nats(const Programs& programs, uint32_t body_bytes) {
   room.publisher_greeted = ends_with("PONG\r\n");
   room.message = "PUB room " + rest;
   room.delivery_bytes = static_cast<uint32_t>(("MSG room 1 " + rest).size());
+  room.surplus_bytes_max = 64;  // PING
   return subject;
 }
 

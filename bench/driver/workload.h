@@ -26,6 +26,8 @@ struct Dialect {
   LoadClient::Greeted publisher_greeted;
   std::string message;          // what the publisher, or each echoing client, sends
   uint32_t delivery_bytes = 0;  // of one message as a subscriber, or the echoing client, gets it
+  // What the server may say to each client beside deliveries (keep-alives of its protocol).
+  uint32_t surplus_bytes_max = 0;
   // Where a frame may carry several messages: how many, by its length in eighths (0: it carries
   // none, or is not known). Frames start with their length, 4 bytes. Empty: delivery_bytes counts.
   std::vector<uint16_t> messages_by_eighths{};
