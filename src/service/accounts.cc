@@ -7,6 +7,7 @@
 #include "service/chat.h"
 #include "service/node.h"
 #include "service/shard.h"
+#include "service/store_answers.h"
 #include "store/name_key.h"
 
 namespace ringtalk::service {
@@ -14,32 +15,6 @@ namespace {
 
 uint64_t session_key(const store::Ticket& ticket) noexcept {
   return uint64_t{ticket.generation} << 32 | ticket.slot;
-}
-
-wire::ErrorCode code_of(store::StoreError error) noexcept {
-  switch (error) {
-    case store::StoreError::name_taken:
-      return wire::ErrorCode::NameTaken;
-    case store::StoreError::not_found:
-      return wire::ErrorCode::NotFound;
-    case store::StoreError::conflict:
-      return wire::ErrorCode::Conflict;
-    case store::StoreError::fenced:
-      return wire::ErrorCode::Forbidden;
-    case store::StoreError::not_member:
-      return wire::ErrorCode::NotMember;
-    case store::StoreError::none:
-    case store::StoreError::unavailable:
-      return wire::ErrorCode::StoreUnavailable;
-    case store::StoreError::bad_request:
-      return wire::ErrorCode::BadRequest;
-  }
-  UNREACHABLE();
-}
-
-template <class Request>
-constexpr size_t request_index() {
-  return store::Request(Request{}).index();
 }
 
 }  // namespace
@@ -255,18 +230,18 @@ void Accounts::take(Session* session, const store::Ticket& ticket, store::Revoke
 }
 
 void Accounts::take(Session* session, const store::Ticket& ticket, store::Failed& answer) {
-  if (answer.request_kind == request_index<store::RevokeSessions>()) {
+  if (answer.request_kind == kRequestKind<store::RevokeSessions>) {
     revoking_.erase(session_key(ticket));
   }
   if (session == nullptr) return;
-  const bool unknown_name = answer.request_kind == request_index<store::FindCredential>() &&
+  const bool unknown_name = answer.request_kind == kRequestKind<store::FindCredential> &&
                             answer.error == store::StoreError::not_found;
   if (session->phase == Phase::online) {
-    return shard_.reply_error(ticket.slot, ticket.request, code_of(answer.error),
+    return shard_.reply_error(ticket.slot, ticket.request, error_code_of(answer.error),
                               answer.retry_after_ms);
   }
   if (session->phase != Phase::logging_in) return;
-  if (!unknown_name) return refuse(ticket.slot, code_of(answer.error), answer.retry_after_ms);
+  if (!unknown_name) return refuse(ticket.slot, error_code_of(answer.error), answer.retry_after_ms);
   // Nobody can tell an unknown name from a wrong password by the time it takes.
   Waiting& waiting = *waiting_.at(ticket.slot);
   if (start_job(ticket.slot, PasswordJob::Work::verify, std::move(waiting.password),

@@ -7,6 +7,7 @@
 #include "service/rooms.h"
 #include "service/routes.h"
 #include "service/sends.h"
+#include "service/store_answers.h"
 
 namespace ringtalk::service {
 
@@ -134,20 +135,6 @@ void Chat::take(const Mail& mail) {
   }
   if (range.segment != nullptr) port_.outgoing().uses().release(range);
 }
-
-namespace {
-
-// The index of a request in store::Request, which Failed names.
-template <class Wanted, class... Rest>
-constexpr size_t index_of(const std::variant<Rest...>*) {
-  size_t at = 0;
-  (void)((std::is_same_v<Wanted, Rest> || (at++, false)) || ...);
-  return at;
-}
-template <class Wanted>
-constexpr size_t kRequestKind = index_of<Wanted>(static_cast<const store::Request*>(nullptr));
-
-}  // namespace
 
 bool Chat::takes(const store::Answer& answer) noexcept {
   if (const auto* failed = std::get_if<store::Failed>(&answer)) {

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "proto/limits.h"
+#include "service/store_answers.h"
 
 namespace ringtalk::service {
 
@@ -18,28 +19,6 @@ constexpr uint32_t kPageBytesMax =
 constexpr uint32_t kFullRetryMs = 1'000;
 
 }  // namespace
-
-wire::ErrorCode error_code_of(store::StoreError error) noexcept {
-  switch (error) {
-    case store::StoreError::none:
-      break;
-    case store::StoreError::name_taken:
-      return wire::ErrorCode::NameTaken;
-    case store::StoreError::not_found:
-      return wire::ErrorCode::NotFound;
-    case store::StoreError::conflict:
-      return wire::ErrorCode::Conflict;
-    case store::StoreError::fenced:
-      return wire::ErrorCode::Forbidden;
-    case store::StoreError::not_member:
-      return wire::ErrorCode::NotMember;
-    case store::StoreError::unavailable:
-      return wire::ErrorCode::StoreUnavailable;
-    case store::StoreError::bad_request:
-      return wire::ErrorCode::BadRequest;
-  }
-  UNREACHABLE();
-}
 
 void Reads::submit(uint32_t slot, uint64_t id, uint32_t bytes, store::Request&& request) {
   if (!port_.submit(slot, id, bytes, port_.index(), std::move(request))) {

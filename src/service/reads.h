@@ -12,9 +12,6 @@
 
 namespace ringtalk::service {
 
-// What a client is told of an error of the store.
-wire::ErrorCode error_code_of(store::StoreError error) noexcept;
-
 class Reads {
  public:
   explicit Reads(Port& port) : port_(port) {}

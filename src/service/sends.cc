@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "proto/limits.h"
 #include "proto/verifier.h"
-#include "service/reads.h"
+#include "service/store_answers.h"
 
 namespace ringtalk::service {
 
