@@ -23,7 +23,7 @@ PARTS = [
     ("idle", "Idle connections"),
     ("micro", "Hot classes"),
 ]
-# Key, what it is, comparison, goal, part (limits.md of the design defines each).
+# Key, what it is, comparison, goal, part.
 GOALS = [
     ("P1.1", "room of 1,000, window 1: CPU per delivery against Redis", "<=", 0.75, "peers"),
     ("P1.16", "the same, window 16", "<=", 0.50, "peers"),

@@ -5,7 +5,7 @@
 
 namespace ringtalk::ring {
 
-// 0 = the back end's choice for this kernel (docs/architecture tells the sizes and why).
+// 0 = the back end's choice for this kernel, in uring_ring.cc, uring_buffers.cc, epoll_proactor.cc.
 struct ProactorOptions {
   uint32_t connections = 16'384;
   uint32_t listeners = 4;

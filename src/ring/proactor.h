@@ -5,7 +5,7 @@
 // runs. Ownership: the proactor owns listeners, connections, receive buffers and all memory of an
 // operation. Thread rule: created anywhere; from the first run_once() on, everything but wake()
 // belongs to the thread that calls run_once(). Invariants (each is a test of
-// tests/ring/contract_test.cc, numbered as in docs/architecture):
+// tests/ring/contract*_test.cc, numbered as in ARCHITECTURE.md):
 //  1 completions come only from run_once(), at most `budget` a call, never from inside a submit
 //  2 each operation ends with exactly one terminal completion (`more` false)
 //  3 a receive delivers bytes: a lease that ends when the handler returns

@@ -7,6 +7,7 @@ import time
 import formatting
 import layers
 import manual
+import references
 import sizes
 import words
 from tree import Tree
@@ -27,6 +28,7 @@ CHECKS = {
     "headers": words.check_headers,
     "manual": manual.check_manual,
     "links": manual.check_links,
+    "names": references.check_references,
     "decided": manual.check_decisions,
     "format": lambda tree: formatting.check_format(ROOT, tree),
 }

@@ -86,7 +86,7 @@ def anchor(heading):
     return text.replace(" ", "-")
 
 
-def leads_somewhere(files, folders, path, target):
+def leads_somewhere(files, paths, path, target):
     name, _, fragment = target.partition("#")
     parts = path.split("/")[:-1] if name else path.split("/")
     for part in filter(None, name.split("/")):
@@ -97,7 +97,7 @@ def leads_somewhere(files, folders, path, target):
         elif part != ".":
             parts.append(part)
     resolved = "/".join(parts)
-    if resolved not in files and resolved not in folders:
+    if resolved not in paths:
         return False
     headings = re.findall(r"^#+ (.*)$", files.get(resolved, ""), re.M)
     return not fragment or fragment in map(anchor, headings)
@@ -105,7 +105,7 @@ def leads_somewhere(files, folders, path, target):
 
 def check_links(tree):
     found = []
-    folders = {path[:at] for path in tree.files for at, c in enumerate(path) if c == "/"}
+    paths = tree.paths()
     for path, text in sorted(tree.files.items()):
         if not path.endswith(".md"):
             continue
@@ -113,7 +113,7 @@ def check_links(tree):
             for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
                 if re.match(r"https?:", target):
                     continue
-                if not leads_somewhere(tree.files, folders, path, target):
+                if not leads_somewhere(tree.files, paths, path, target):
                     found.append(f"{path}:{number}: the link to {target} leads nowhere")
     return found
 

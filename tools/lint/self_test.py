@@ -4,6 +4,7 @@ import sys
 
 import layers
 import manual
+import references
 import sizes
 import words
 from tree import Tree, blank
@@ -144,6 +145,20 @@ def test_links_lead_somewhere():
     assert not found("[b](b.md#one-two) `[no](link.md)`\n## Here\n[here](#here)\n")
     assert found("[b](c.md)\n") and found("[b](b.md#three)\n") and found("[b](../../b.md)\n")
     assert found("[here](#there)\n")
+
+
+def test_comments_name_what_is_there():
+    def found(text, path="src/b.cc"):
+        others = ["src/b.cc", "src/ring/uring_a.h", "docs/a.md", "tests/corpus/one"]
+        return references.check_references(Tree({path: text}, others))
+
+    assert not found("// docs/a.md, a.md; src/ring, src/ring/uring_*, tests/corpus/one.\n")
+    assert not found("// net/core/sock.c, <other/a.md>, _absent.cc\nint a;  // b.cc\n")
+    assert not found('f("docs/none.md");\n')
+    assert not found("`src/b.cc` none.md\n", "docs/c.md")
+    assert found("// docs/none tells\n") and found("  // as none.md has it\n")
+    assert found("int a;  // src/ring/epoll_*\n") and found("# none.md\n", "tools/a.py")
+    assert found("see `src/none.cc`\n", "docs/c.md")
 
 
 def test_decisions_have_one_number_each_and_an_index():

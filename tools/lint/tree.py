@@ -8,26 +8,33 @@ SINGLE = ("tools/dev", "LICENSE")
 
 
 class Tree:
-    """Path from the root -> text, with / between folders."""
+    """Path from the root -> text, with / between folders; `others` are paths alone."""
 
-    def __init__(self, files):
+    def __init__(self, files, others=()):
         self.files = files
+        self.others = frozenset(others)
 
     @classmethod
     def read(cls, root):
-        files = {}
+        files, others = {}, set()
         for folder in FOLDERS:
             for directory, _, names in os.walk(os.path.join(root, folder)):
                 for name in names:
+                    path = os.path.join(directory, name)
+                    others.add(os.path.relpath(path, root))
                     if name.endswith(KINDS):
-                        path = os.path.join(directory, name)
                         with open(path, encoding="utf-8") as file:
                             files[os.path.relpath(path, root)] = file.read()
         pages = (name for name in os.listdir(root) if name.endswith(".md"))
         for path in (*SINGLE, *pages):
             with open(os.path.join(root, path), encoding="utf-8") as file:
                 files[path] = file.read()
-        return cls(files)
+        return cls(files, others)
+
+    def paths(self):
+        """Every file, also those that are not read, and every folder."""
+        files = self.others | set(self.files)
+        return files | {path[:at] for path in files for at, c in enumerate(path) if c == "/"}
 
     def cpp(self):
         return {path: text for path, text in sorted(self.files.items())
