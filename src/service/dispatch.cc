@@ -58,25 +58,13 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
       return;
 
     case wire::Body::Sync:
-      if (online(slot, id)) chat_->sync(slot, id, bytes, *frame.body_as_Sync());
-      return;
     case wire::Body::Users:
-      if (online(slot, id)) chat_->users(slot, id, bytes, *frame.body_as_Users());
-      return;
     case wire::Body::Send:
-      if (online(slot, id)) chat_->send(slot, id, bytes, *frame.body_as_Send());
-      return;
     case wire::Body::Pull:
-      if (online(slot, id)) chat_->pull(slot, id, bytes, *frame.body_as_Pull());
-      return;
     case wire::Body::RoomJoin:
-      if (online(slot, id)) chat_->room_join(slot, id, *frame.body_as_RoomJoin());
-      return;
     case wire::Body::RoomLeave:
-      if (online(slot, id)) chat_->room_leave(slot, id, *frame.body_as_RoomLeave());
-      return;
     case wire::Body::RoomPublish:
-      if (online(slot, id)) chat_->room_publish(slot, id, *frame.body_as_RoomPublish());
+      if (online(slot, id)) chat_request(slot, id, frame, bytes);
       return;
 
     // What only a server says.
@@ -102,6 +90,28 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
       return unsupported(slot, id);
   }
   UNREACHABLE();
+}
+
+// What `dispatch` gives to the chat.
+void Shard::chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, uint32_t bytes) {
+  switch (frame.body_type()) {
+    case wire::Body::Sync:
+      return chat_->sync(slot, id, bytes, *frame.body_as_Sync());
+    case wire::Body::Users:
+      return chat_->users(slot, id, bytes, *frame.body_as_Users());
+    case wire::Body::Send:
+      return chat_->send(slot, id, bytes, *frame.body_as_Send());
+    case wire::Body::Pull:
+      return chat_->pull(slot, id, bytes, *frame.body_as_Pull());
+    case wire::Body::RoomJoin:
+      return chat_->room_join(slot, id, *frame.body_as_RoomJoin());
+    case wire::Body::RoomLeave:
+      return chat_->room_leave(slot, id, *frame.body_as_RoomLeave());
+    case wire::Body::RoomPublish:
+      return chat_->room_publish(slot, id, *frame.body_as_RoomPublish());
+    default:
+      UNREACHABLE();
+  }
 }
 
 // ---- what state a request needs

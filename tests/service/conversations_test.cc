@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -401,88 +400,6 @@ TEST(Conversations, UsersByIdAndWhatIsNoRequest) {
   world.answer_store();
   EXPECT_EQ(world.got(ann),
             (Texts{"#21 error BadRequest", "#22 error BadRequest", "#20 users 5=u5 6=u6"}));
-}
-
-// Whatever the shards' mails do to each other: each session sees a conversation's seqs in order,
-// all of them between what it got, what it sent and what it was hinted to pull.
-TEST(ConversationsProperty, EverySessionSeesEveryConversationInOrder) {
-  for (uint64_t seed = 1; seed <= 60; seed++) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    base::Random random(seed);
-    Limits limits;
-    limits.mail_overflow = static_cast<uint32_t>(random.below(3) * 6);
-    ChatWorld world({.shards = static_cast<uint32_t>(1 + random.below(4)),
-                     .seed = seed,
-                     .mailbox = 3 + random.below(20),
-                     .limits = limits,
-                     .outgoing = {.session_frames = static_cast<uint32_t>(3 + random.below(20))}});
-    std::vector<Who> sessions;
-    std::vector<proto::UserId> users;
-    for (uint32_t i = 0; i < 8; i++) {
-      users.push_back(1 + i % 4);
-      sessions.push_back(
-          world.login(static_cast<uint32_t>(random.below(world.options.shards)), users.back()));
-    }
-    std::map<proto::ConversationId, uint64_t> last;
-    uint64_t id = 0;
-    for (int step = 0; step < 300; step++) {
-      const size_t at = random.below(sessions.size());
-      switch (random.below(6)) {
-        case 0:
-        case 1:
-        case 2: {
-          const auto conversation = proto::ConversationId::between(users[at], 1 + random.below(4));
-          send(world, sessions[at], conversation, ++id, "x");
-          last[conversation]++;
-          break;
-        }
-        case 3:
-          world.answer_store();
-          break;
-        case 4:
-          for (int i = 0; i < 5; i++) world.step();
-          if (random.chance(0.3)) world.run();
-          break;
-        case 5:
-          world.stop_reading(sessions[at], random.chance(0.5));
-          break;
-      }
-    }
-    for (const Who who : sessions) world.stop_reading(who, false);
-    world.answer_store();
-    world.run();
-    for (size_t i = 0; i < sessions.size(); i++) {
-      std::map<proto::ConversationId, uint64_t> seen;
-      std::map<proto::ConversationId, uint64_t> hinted;
-      std::map<proto::ConversationId, uint64_t> missing;
-      for (const std::string& text : world.got(sessions[i])) {
-        unsigned long long request = 0;
-        unsigned long long a = 0;
-        unsigned long long b = 0;
-        unsigned long long seq = 0;
-        const char* line = text.c_str();
-        if (sscanf(line, "hint %llu-%llu %llu", &a, &b, &seq) == 3) {
-          hinted[{a, b}] = std::max<uint64_t>(hinted[{a, b}], seq);
-          continue;
-        }
-        if (sscanf(line, "message %llu-%llu %llu", &a, &b, &seq) != 3) {
-          ASSERT_EQ(sscanf(line, "#%llu sent %llu-%llu %llu", &request, &a, &b, &seq), 4) << text;
-        }
-        uint64_t& before = seen[{a, b}];
-        EXPECT_GT(seq, before) << text;
-        if (seq > before + 1) missing[{a, b}] = seq - 1;
-        before = seq;
-      }
-      // A jump is only what a hint stands for.
-      for (const auto& [conversation, seq] : missing) EXPECT_GE(hinted[conversation], seq);
-      for (const auto& [conversation, seq] : last) {
-        if (!conversation.has_user(users[i])) continue;
-        EXPECT_EQ(std::max(seen[conversation], hinted[conversation]), seq)
-            << conversation.a << "-" << conversation.b << " session " << i;
-      }
-    }
-    ASSERT_FALSE(::testing::Test::HasFailure());
-  }
 }
 
 }  // namespace

@@ -379,84 +379,104 @@ TEST_F(LittleMemory, WhoHoldsTheMemoryInFlightIsGivenUpAtTheCap) {
   EXPECT_EQ(outgoing_->stats().too_slow, 1u);
 }
 
+// Sessions of which each remembers what it was given and what has arrived.
+class GivenAndGot {
+ public:
+  static constexpr uint32_t kSlots = 8;
+
+  explicit GivenAndGot(uint64_t seed)
+      : random_(seed),
+        outgoing_(kSlots,
+                  {.session_bytes = 2'000,
+                   .session_frames = static_cast<uint32_t>(3 + random_.below(60)),
+                   .flush_slice = 3,
+                   .sends_in_flight = 5},
+                  depot_, sink_) {
+    for (uint32_t slot = 0; slot < kSlots; slot++) outgoing_.open({slot, ++generation_});
+  }
+
+  void step() {
+    const auto slot = static_cast<uint32_t>(random_.below(kSlots));
+    const std::string frame = frame_of(static_cast<char>('a' + random_.below(26)),
+                                       static_cast<uint32_t>(8 * (3 + random_.below(20))));
+    switch (random_.below(6)) {
+      case 0:
+        outgoing_.answer(slot, bytes_of(frame));
+        given_[slot] += frame;
+        break;
+      case 1:
+        if (outgoing_.push(slot, outgoing_.append(bytes_of(frame)))) given_[slot] += frame;
+        break;
+      case 2:
+        fan_out_but(slot, frame);
+        break;
+      case 3:
+        outgoing_.flush(proactor_);
+        break;
+      case 4:
+        for (const uint32_t flying : proactor_.flying()) {
+          if (random_.chance(0.5)) finish(flying);
+        }
+        break;
+      case 5:
+        if (random_.chance(0.05)) reuse(slot);
+        break;
+    }
+  }
+
+  void drain_and_compare() {
+    do {
+      outgoing_.flush(proactor_);
+      for (const uint32_t flying : proactor_.flying()) finish(flying);
+    } while (outgoing_.dirty());
+    for (uint32_t slot = 0; slot < kSlots; slot++) EXPECT_EQ(got_[slot], given_[slot]);
+    EXPECT_EQ(outgoing_.stats().queued_bytes, 0u);
+    EXPECT_EQ(outgoing_.pinned_bytes(), 0u);
+  }
+
+ private:
+  void fan_out_but(uint32_t slot, const std::string& frame) {
+    const std::vector<uint32_t> members{0, 2, 3, 5, 7};
+    std::vector<uint32_t> refused;
+    outgoing_.fan_out(members, outgoing_.append(bytes_of(frame)), 1, slot, refused);
+    for (uint32_t i = 0; i < members.size(); i++) {
+      const bool took = std::find(refused.begin(), refused.end(), i) == refused.end();
+      if (members[i] != slot && took) given_[members[i]] += frame;
+    }
+  }
+  void finish(uint32_t slot) {
+    got_[slot] += proactor_.finish(slot).bytes;
+    outgoing_.sent(slot, true);
+  }
+  // The session ends and another has its slot.
+  void reuse(uint32_t slot) {
+    outgoing_.discard(slot);
+    if (proactor_.in_flight(slot)) finish(slot);
+    EXPECT_TRUE(given_[slot].starts_with(got_[slot]));
+    outgoing_.closed(slot);
+    given_[slot].clear();
+    got_[slot].clear();
+    outgoing_.open({slot, ++generation_});
+  }
+
+  base::Random random_;
+  proto::SegmentDepot depot_;
+  Sink sink_;
+  RecordingProactor proactor_;
+  Outgoing outgoing_;
+  std::string given_[kSlots];
+  std::string got_[kSlots];
+  uint32_t generation_ = 0;
+};
+
 // Whatever is pushed, completed, discarded and reused in whatever order: a session gets exactly
 // what it was given, in order.
 TEST(OutgoingProperty, EverySessionGetsWhatItWasGivenInOrder) {
   for (uint64_t seed = 1; seed <= 200; seed++) {
     SCOPED_TRACE(seed);
-    base::Random random(seed);
-    proto::SegmentDepot depot;
-    Sink sink;
-    RecordingProactor proactor;
-    const uint32_t slots = 8;
-    Outgoing outgoing(slots,
-                      {.session_bytes = 2'000,
-                       .session_frames = static_cast<uint32_t>(3 + random.below(60)),
-                       .flush_slice = 3,
-                       .sends_in_flight = 5},
-                      depot, sink);
-    std::vector<std::string> given(slots);
-    std::vector<std::string> got(slots);
-    uint32_t generation = 0;
-    for (uint32_t slot = 0; slot < slots; slot++) outgoing.open({slot, ++generation});
-    std::vector<uint32_t> members{0, 2, 3, 5, 7};
-    std::vector<uint32_t> refused;
-    for (int step = 0; step < 2'000; step++) {
-      const auto slot = static_cast<uint32_t>(random.below(slots));
-      const std::string frame = frame_of(static_cast<char>('a' + random.below(26)),
-                                         static_cast<uint32_t>(8 * (3 + random.below(20))));
-      switch (random.below(6)) {
-        case 0:
-          outgoing.answer(slot, bytes_of(frame));
-          given[slot] += frame;
-          break;
-        case 1:
-          if (outgoing.push(slot, outgoing.append(bytes_of(frame)))) given[slot] += frame;
-          break;
-        case 2: {
-          refused.clear();
-          outgoing.fan_out(members, outgoing.append(bytes_of(frame)), 1, slot, refused);
-          for (uint32_t i = 0; i < members.size(); i++) {
-            const bool took = std::find(refused.begin(), refused.end(), i) == refused.end();
-            if (members[i] != slot && took) given[members[i]] += frame;
-          }
-          break;
-        }
-        case 3:
-          outgoing.flush(proactor);
-          break;
-        case 4:
-          for (const uint32_t flying : proactor.flying()) {
-            if (!random.chance(0.5)) continue;
-            got[flying] += proactor.finish(flying).bytes;
-            outgoing.sent(flying, true);
-          }
-          break;
-        case 5:
-          if (!random.chance(0.05)) break;
-          outgoing.discard(slot);
-          if (proactor.in_flight(slot)) {
-            got[slot] += proactor.finish(slot).bytes;
-            outgoing.sent(slot, true);
-          }
-          EXPECT_TRUE(given[slot].starts_with(got[slot]));
-          outgoing.closed(slot);
-          given[slot].clear();
-          got[slot].clear();
-          outgoing.open({slot, ++generation});
-          break;
-      }
-    }
-    do {
-      outgoing.flush(proactor);
-      for (const uint32_t flying : proactor.flying()) {
-        got[flying] += proactor.finish(flying).bytes;
-        outgoing.sent(flying, true);
-      }
-    } while (outgoing.dirty());
-    for (uint32_t slot = 0; slot < slots; slot++) EXPECT_EQ(got[slot], given[slot]);
-    EXPECT_EQ(outgoing.stats().queued_bytes, 0u);
-    EXPECT_EQ(outgoing.pinned_bytes(), 0u);
+    GivenAndGot sessions(seed);
+    for (int step = 0; step < 2'000; step++) sessions.step();
+    sessions.drain_and_compare();
     ASSERT_FALSE(::testing::Test::HasFailure());
   }
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "room_requests.h"
+#include "room_members.h"
 
 namespace ringtalk::service {
 namespace {
@@ -54,12 +54,7 @@ TEST(RoomRows, WhatOneSenderPublishesInOneTurnIsOneFrame) {
 
 TEST(RoomRows, RowIsNoLongerThanAFrame) {
   ChatWorld world({.outgoing = {.session_bytes = 1 << 20}});
-  const Who one = world.login(0, 1);
-  const Who member = world.login(0, 2);
-  join(world, one, 4);
-  join(world, member, 4);
-  world.got(one);
-  world.got(member);
+  const auto [one, member] = two_members(world, 4, 0, 0);
   uint64_t frames = 0;
   frames_sent(world, one, frames);
   for (int i = 0; i < 600; i++) publish(world, one, 4, "x", false);
@@ -103,12 +98,7 @@ TEST(RoomRows, JoinAndLeaveCutARow) {
 
 TEST(RoomRows, SkippedRowCountsItsMessages) {
   ChatWorld world({.outgoing = {.session_frames = 2}});
-  const Who fast = world.login(0, 1);
-  const Who slow = world.login(0, 2);
-  join(world, fast, 4);
-  join(world, slow, 4);
-  world.got(fast);
-  world.got(slow);
+  const auto [fast, slow] = two_members(world, 4, 0, 0);
   world.stop_reading(slow);
   for (int burst = 0; burst < 4; burst++) {
     for (int i = 0; i < 5; i++) publish(world, fast, 4, "x");
@@ -125,15 +115,8 @@ TEST(RoomRows, SkippedRowCountsItsMessages) {
 }
 
 TEST(RoomRows, ShardThatMissesRowsIsToldOfEachMessage) {
-  Limits limits;
-  limits.mail_overflow = 0;
-  ChatWorld world({.shards = 2, .mailbox = 2, .limits = limits});
-  const Who publisher = world.login(0, 1);
-  const Who member = world.login(1, 2);
-  join(world, publisher, 4);
-  join(world, member, 4);
-  world.got(publisher);
-  world.got(member);
+  ChatWorld world(little_mail());
+  const auto [publisher, member] = two_members(world, 4, 0, 1);
   for (int row = 0; row < 5; row++) {
     for (int i = 0; i < 3; i++) publish(world, publisher, 4, "x");
     world.chat(publisher).flush();  // without a mail being taken
@@ -146,13 +129,8 @@ TEST(RoomRows, ShardThatMissesRowsIsToldOfEachMessage) {
 }
 
 TEST(RoomRows, RowsThatPinTooMuchBecomeAGapOfTheirMessages) {
-  ChatWorld world({.outgoing = {.session_bytes = 1 << 20, .pinned_bytes = 256 * 1024}});
-  const Who fast = world.login(0, 1);
-  const Who slow = world.login(0, 2);
-  join(world, fast, 4);
-  join(world, slow, 4);
-  world.got(fast);
-  world.got(slow);
+  ChatWorld world(little_memory());
+  const auto [fast, slow] = two_members(world, 4, 0, 0);
   world.stop_reading(slow);
   for (int row = 0; row < 20; row++) {
     for (int i = 0; i < 3; i++) publish(world, fast, 4, std::string(15'000, 'x'));
@@ -160,26 +138,14 @@ TEST(RoomRows, RowsThatPinTooMuchBecomeAGapOfTheirMessages) {
   }
   EXPECT_GT(world.at(slow).outgoing().stats().evictions, 0u);
   world.stop_reading(slow, false);
-  auto got = world.got(slow);
+  RoomNumbers numbers;
+  numbers.follow(4, kOrigin, 0);
+  for (const std::string& text : world.got(slow)) EXPECT_TRUE(numbers.take(text)) << text;
   publish(world, fast, 4, "last");
-  for (const std::string& text : world.got(slow)) got.push_back(text);
-  unsigned long long n = 0;
-  unsigned long long skipped = 0;
-  for (const std::string& text : got) {
-    unsigned long long at = 0;
-    unsigned long long missed = 0;
-    if (sscanf(text.c_str(), "gap 4 9:%llu missed %llu", &at, &missed) == 2) {
-      EXPECT_EQ(n + missed, at);
-      skipped += missed;
-    } else {
-      ASSERT_EQ(sscanf(text.c_str(), "room 4 9:%llu", &at), 1);
-      EXPECT_EQ(n + 1, at);
-    }
-    n = at;
-  }
-  EXPECT_EQ(n, 61u);
-  EXPECT_GT(skipped, 0u);
-  EXPECT_EQ(world.at(slow).stats().room_skipped, skipped);
+  for (const std::string& text : world.got(slow)) EXPECT_TRUE(numbers.take(text)) << text;
+  EXPECT_EQ(numbers.head(4), 61u);
+  EXPECT_GT(numbers.skipped(), 0u);
+  EXPECT_EQ(world.at(slow).stats().room_skipped, numbers.skipped());
 }
 
 }  // namespace

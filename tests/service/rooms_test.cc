@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "room_requests.h"
+#include "room_members.h"
 
 namespace ringtalk::service {
 namespace {
@@ -32,12 +32,7 @@ TEST(Rooms, EveryMemberGetsEveryMessageAndTheHeadItJoinedAt) {
 
 TEST(Rooms, BurstReachesEachShardAsOneMailAndEachMemberAsOneSend) {
   ChatWorld world({.shards = 2});
-  const Who publisher = world.login(0, 1);
-  const Who member = world.login(1, 2);
-  join(world, publisher, 4);  // at home in shard 0
-  join(world, member, 4);
-  world.got(publisher);
-  world.got(member);
+  const auto [publisher, member] = two_members(world, 4, 0, 1);  // at home in shard 0
   const uint64_t before = world.at(member).proactor.started();
   Texts expected;
   for (int i = 1; i <= 16; i++) {
@@ -51,12 +46,7 @@ TEST(Rooms, BurstReachesEachShardAsOneMailAndEachMemberAsOneSend) {
 
 TEST(Rooms, WithoutEchoThePublisherIsToldThatNothingIsMissing) {
   ChatWorld world({.shards = 2});
-  const Who one = world.login(0, 1);
-  const Who two = world.login(1, 2);
-  join(world, one, 5);
-  join(world, two, 5);
-  world.got(one);
-  world.got(two);
+  const auto [one, two] = two_members(world, 5, 0, 1);
   publish(world, one, 5, "mine", false);
   publish(world, one, 5, "mine too", false);
   EXPECT_EQ(world.got(one), Texts{});
@@ -68,11 +58,7 @@ TEST(Rooms, WithoutEchoThePublisherIsToldThatNothingIsMissing) {
 
 TEST(Rooms, LeaveEndsIt) {
   ChatWorld world({.shards = 2});
-  const Who one = world.login(0, 1);
-  const Who two = world.login(1, 2);
-  join(world, one, 5);
-  join(world, two, 5);
-  world.got(one);
+  const auto [one, two] = two_members(world, 5, 0, 1);
   leave(world, one, 5);
   EXPECT_EQ(world.got(one), Texts{"#2 ok"});
   publish(world, two, 5, "gone");
@@ -167,12 +153,7 @@ TEST(Rooms, AsManyAsTheLimitSays) {
 
 TEST(Rooms, SlowMemberSkipsAndIsToldHowMuch) {
   ChatWorld world({.outgoing = {.session_frames = 3}});
-  const Who fast = world.login(0, 1);
-  const Who slow = world.login(0, 2);
-  join(world, fast, 4);
-  join(world, slow, 4);
-  world.got(fast);
-  world.got(slow);
+  const auto [fast, slow] = two_members(world, 4, 0, 0);
   world.stop_reading(slow);
   for (int i = 1; i <= 10; i++) {
     publish(world, fast, 4, std::to_string(i));
@@ -212,13 +193,8 @@ TEST(Rooms, GapOfOneRoomDoesNotHoldAnotherRoomsMessagesBack) {
 }
 
 TEST(Rooms, QueuedMessagesThatPinTooMuchBecomeAGap) {
-  ChatWorld world({.outgoing = {.session_bytes = 1 << 20, .pinned_bytes = 256 * 1024}});
-  const Who fast = world.login(0, 1);
-  const Who slow = world.login(0, 2);
-  join(world, fast, 4);
-  join(world, slow, 4);
-  world.got(fast);
-  world.got(slow);
+  ChatWorld world(little_memory());
+  const auto [fast, slow] = two_members(world, 4, 0, 0);
   world.stop_reading(slow);
   const std::string big(16'000, 'x');
   for (int i = 1; i <= 40; i++) {
@@ -227,38 +203,19 @@ TEST(Rooms, QueuedMessagesThatPinTooMuchBecomeAGap) {
     EXPECT_LE(world.at(slow).outgoing().pinned_bytes(), 320u * 1024);
   }
   world.stop_reading(slow, false);
-  auto got = world.got(slow);
-  ASSERT_FALSE(got.empty());
+  RoomNumbers numbers;
+  numbers.follow(4, kOrigin, 0);
+  for (const std::string& text : world.got(slow)) EXPECT_TRUE(numbers.take(text)) << text;
+  EXPECT_GT(numbers.head(4), 0u);
   publish(world, fast, 4, "last");
-  const auto rest = world.got(slow);
-  got.insert(got.end(), rest.begin(), rest.end());
-  // However it came: numbers advance by one, or a gap says by how many.
-  uint64_t n = 0;
-  for (const std::string& text : got) {
-    unsigned long long at = 0;
-    unsigned long long missed = 0;
-    if (sscanf(text.c_str(), "gap 4 9:%llu missed %llu", &at, &missed) == 2) {
-      EXPECT_EQ(n + missed, at);
-      n = at;
-    } else {
-      ASSERT_EQ(sscanf(text.c_str(), "room 4 9:%llu", &at), 1);
-      EXPECT_EQ(at, ++n);
-    }
-  }
-  EXPECT_EQ(n, 41u);
+  for (const std::string& text : world.got(slow)) EXPECT_TRUE(numbers.take(text)) << text;
+  EXPECT_EQ(numbers.head(4), 41u);
   EXPECT_GT(world.at(slow).outgoing().stats().evictions, 0u);
 }
 
 TEST(Rooms, ShardWhoseMailboxIsFullIsToldWhatItMissed) {
-  Limits limits;
-  limits.mail_overflow = 0;
-  ChatWorld world({.shards = 2, .mailbox = 2, .limits = limits});
-  const Who publisher = world.login(0, 1);
-  const Who member = world.login(1, 2);
-  join(world, publisher, 4);
-  join(world, member, 4);
-  world.got(publisher);
-  world.got(member);
+  ChatWorld world(little_mail());
+  const auto [publisher, member] = two_members(world, 4, 0, 1);
   for (int i = 1; i <= 6; i++) {
     publish(world, publisher, 4, std::to_string(i));
     world.chat(publisher).flush();  // without a mail being taken
@@ -271,12 +228,7 @@ TEST(Rooms, ShardWhoseMailboxIsFullIsToldWhatItMissed) {
 
 TEST(Rooms, FullMailboxKeepsOrderInTheOverflow) {
   ChatWorld world({.shards = 2, .mailbox = 2});
-  const Who publisher = world.login(0, 1);
-  const Who member = world.login(1, 2);
-  join(world, publisher, 4);
-  join(world, member, 4);
-  world.got(publisher);
-  world.got(member);
+  const auto [publisher, member] = two_members(world, 4, 0, 1);
   Texts expected;
   for (int i = 1; i <= 20; i++) {
     publish(world, publisher, 4, "x");
@@ -348,83 +300,79 @@ TEST(Rooms, MalformedFrameOfTheRelayIsLeftOut) {
   EXPECT_EQ(world.got(one), Texts{});
 }
 
-// Sessions come, go, join, leave, publish and stop reading on several shards: each member sees
-// numbers that advance by one or a gap that says by how many, starting at the head it was told.
+// Sessions that come, go, join, leave, publish and stop reading on several shards.
+class RoomCrowd {
+ public:
+  explicit RoomCrowd(uint64_t seed)
+      : random_(seed),
+        limits_{.mail_overflow = static_cast<uint32_t>(random_.below(3) * 8)},
+        world_({.shards = static_cast<uint32_t>(1 + random_.below(4)),
+                .seed = seed,
+                .mailbox = 4 + random_.below(30),
+                .limits = limits_,
+                .outgoing = {.session_frames = static_cast<uint32_t>(4 + random_.below(40))}}) {}
+
+  void step() {
+    const auto what = random_.below(12);
+    if (members_.size() < 6 || (what == 0 && members_.size() < 20)) {
+      const auto shard = static_cast<uint32_t>(random_.below(world_.options.shards));
+      members_.push_back({world_.login(shard, 1 + random_.below(100)), {}});
+      return;
+    }
+    Member& member = members_[random_.below(members_.size())];
+    const proto::RoomId room = 1 + random_.below(3);
+    if (what == 1) {
+      read(member);
+      world_.close(member.who);
+      std::swap(member, members_.back());
+      members_.pop_back();
+    } else if (what <= 4) {
+      join(world_, member.who, room);
+    } else if (what == 5) {
+      leave(world_, member.who, room, RoomNumbers::kLeave + room);
+    } else if (what <= 9) {
+      publish(world_, member.who, room, "x");
+      if (random_.chance(0.5)) world_.chat(member.who).flush();
+      if (random_.chance(0.3)) world_.step();
+    } else if (what == 10) {
+      world_.stop_reading(member.who, random_.chance(0.5));
+    } else {
+      world_.run();
+    }
+  }
+
+  void settle() {
+    for (const Member& member : members_) world_.stop_reading(member.who, false);
+    world_.run();
+    for (Member& member : members_) read(member);
+  }
+
+ private:
+  struct Member {
+    Who who;
+    RoomNumbers numbers;
+  };
+
+  void read(Member& member) {
+    for (const std::string& text : world_.got(member.who)) {
+      EXPECT_TRUE(member.numbers.take(text) || text.find("error") != std::string::npos) << text;
+    }
+  }
+
+  base::Random random_;
+  const Limits limits_;
+  ChatWorld world_;
+  std::vector<Member> members_;
+};
+
+// Each member sees numbers that advance by one or a gap that says by how many, starting at the head
+// it was told.
 TEST(RoomsProperty, NumbersAdvanceByOneOrAGapSaysWhy) {
   for (uint64_t seed = 1; seed <= 60; seed++) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    base::Random random(seed);
-    Limits limits;
-    limits.mail_overflow = static_cast<uint32_t>(random.below(3) * 8);
-    ChatWorld world({.shards = static_cast<uint32_t>(1 + random.below(4)),
-                     .seed = seed,
-                     .mailbox = 4 + random.below(30),
-                     .limits = limits,
-                     .outgoing = {.session_frames = static_cast<uint32_t>(4 + random.below(40))}});
-    struct Member {
-      Who who;
-      std::map<uint64_t, std::pair<uint64_t, uint64_t>> heads;  // room -> origin, n
-    };
-    std::vector<Member> members;
-    const auto check = [&](Member& member) {
-      for (const std::string& text : world.got(member.who)) {
-        unsigned long long room = 0;
-        unsigned long long origin = 0;
-        unsigned long long n = 0;
-        unsigned long long missed = 0;
-        const char* line = text.c_str();
-        if (sscanf(line, "#1 joined %llu %llu:%llu", &room, &origin, &n) == 3) {
-          member.heads.try_emplace(room, origin, n);
-        } else if (sscanf(line, "gap %llu %llu:%llu missed %llu", &room, &origin, &n, &missed) ==
-                   4) {
-          if (!member.heads.contains(room)) continue;
-          EXPECT_EQ(origin, member.heads[room].first);
-          EXPECT_EQ(n, member.heads[room].second + missed);
-          member.heads[room].second = n;
-        } else if (sscanf(line, "room %llu %llu:%llu", &room, &origin, &n) == 3) {
-          if (!member.heads.contains(room)) continue;
-          EXPECT_EQ(origin, member.heads[room].first);
-          EXPECT_EQ(n, member.heads[room].second + 1) << text;
-          member.heads[room].second = n;
-        } else if (sscanf(text.c_str(), "#%llu ok", &room) == 1) {
-          member.heads.erase(room - 100);  // of a leave
-        } else {
-          EXPECT_TRUE(text.find("error") != std::string::npos) << text;
-        }
-      }
-    };
-    for (int step = 0; step < 400; step++) {
-      const auto what = random.below(12);
-      if (members.size() < 6 || (what == 0 && members.size() < 20)) {
-        members.push_back({world.login(static_cast<uint32_t>(random.below(world.options.shards)),
-                                       1 + random.below(100)),
-                           {}});
-        continue;
-      }
-      Member& member = members[random.below(members.size())];
-      const proto::RoomId room = 1 + random.below(3);
-      if (what == 1) {
-        check(member);
-        world.close(member.who);
-        std::swap(member, members.back());
-        members.pop_back();
-      } else if (what <= 4) {
-        join(world, member.who, room);
-      } else if (what == 5) {
-        leave(world, member.who, room, 100 + room);
-      } else if (what <= 9) {
-        publish(world, member.who, room, "x");
-        if (random.chance(0.5)) world.chat(member.who).flush();
-        if (random.chance(0.3)) world.step();
-      } else if (what == 10) {
-        world.stop_reading(member.who, random.chance(0.5));
-      } else {
-        world.run();
-      }
-    }
-    for (Member& member : members) world.stop_reading(member.who, false);
-    world.run();
-    for (Member& member : members) check(member);
+    RoomCrowd crowd(seed);
+    for (int step = 0; step < 400; step++) crowd.step();
+    crowd.settle();
     ASSERT_FALSE(::testing::Test::HasFailure());
   }
 }
