@@ -11,7 +11,7 @@
 
 #include "base/assert.h"
 #include "ringtalk_generated.h"
-#include "store/answer.h"
+#include "store/store.h"
 
 namespace ringtalk::service {
 
