@@ -355,7 +355,7 @@ int Server::handle_signals() {
     } else if (number == SIGUSR1) {
       if (!stopping) node_->ask_all(service::kStatsForMain, 0, 0, 0);
     } else if (number == kEventSignal && info.si_code == SI_QUEUE) {
-      std::lock_guard lock(events_mutex_);
+      std::unique_lock lock(events_mutex_);
       switch (static_cast<Event>(info.si_value.sival_int)) {
         case Event::shard_ended:
           ended++;
@@ -366,10 +366,13 @@ int Server::handle_signals() {
           log_->write(base::LogLevel::error, store_failure_);
           node_->order_all(service::orders::kHurry);
           break;
-        case Event::stats_ready:
-          write_stats(*stats_round_);
-          stats_round_.reset();
+        case Event::stats_ready: {
+          // Of two rounds that ended before this was heard, the later one stands for both.
+          const auto round = std::move(stats_round_);
+          lock.unlock();
+          if (round != nullptr) write_stats(*round);
           break;
+        }
       }
     }
   }

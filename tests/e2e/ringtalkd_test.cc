@@ -143,6 +143,19 @@ TEST(Ringtalkd, WritesStatisticsWhenAskedAndAtTheEnd) {
   EXPECT_NE(read_file(file).find("\"open\":0"), std::string::npos);
 }
 
+// Two rounds of statistics could end before the first was written; the second was then read where
+// there was none.
+TEST(Ringtalkd, StandsASwarmOfQuestionsForStatistics) {
+  TemporaryFolder folder;
+  const std::string file = folder.path() + "/stats.json";
+  Server server({.arguments = {"--stats-file", file}});
+  ASSERT_EQ(server.error(), "");
+  for (int i = 0; i < 100'000; i++) server.process().signal(SIGUSR1);
+  EXPECT_TRUE(wait_until([&] { return !read_file(file).empty(); }, &server.process()));
+  server.process().signal(SIGTERM);
+  EXPECT_EQ(server.process().wait(), 0);
+}
+
 TEST(Ringtalkd, RunsInTheBackground) {
   TemporaryFolder folder;
   const std::string ports = folder.path() + "/ports";
