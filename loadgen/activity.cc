@@ -43,6 +43,11 @@ void Activity::begin() {
   counters().planned += schedule_.planned();
 }
 
+void Activity::end() noexcept {
+  running_ = false;
+  counters().planned -= schedule_.cut(place_.state.hold_end_ns);
+}
+
 void Activity::turn() {
   if (actors_ == 0) return;
   if (open_loop()) {
@@ -109,9 +114,15 @@ void Activity::count(check::Arrived arrived) noexcept {
   if (arrived == check::Arrived::late) counters().reordered++;
 }
 
-void Activity::close_stream(check::StreamTally& tally, uint64_t number) noexcept {
+void Activity::count_missing(uint64_t missing, uint64_t skipped) noexcept {
+  const uint64_t told = std::min(missing, skipped);
+  counters().skipped += told;
+  counters().lost_messages += missing - told;
+}
+
+void Activity::close_stream(check::StreamTally& tally, uint64_t number, uint64_t skipped) noexcept {
   counters().expected += tally.last - tally.base;
-  counters().lost_messages += tally.missing(tally.last);
+  count_missing(tally.missing(tally.last), skipped);
   counters().unjudged += number - tally.last;
   tally.skip_to(number);
 }

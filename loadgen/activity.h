@@ -35,8 +35,9 @@ class Activity {
   virtual ~Activity() = default;
 
   void begin();
-  // Closed windows are filled no more; what a schedule still holds is sent as fast as it goes.
-  void end() noexcept { running_ = false; }
+  // Closed windows are filled no more; what a schedule still holds is sent as fast as it goes, but
+  // for what an interrupt has cut off.
+  void end() noexcept;
   // Sends what is due.
   void turn();
   // When turn() has something to do by itself.
@@ -66,8 +67,10 @@ class Activity {
   // The body of one message; valid until the next call.
   proto::Bytes body(uint64_t sender, uint64_t number, uint64_t intended_ns, uint64_t* hash);
   void count(check::Arrived arrived) noexcept;
+  // Of `missing` messages the server has announced `skipped`: the others were lost in silence.
+  void count_missing(uint64_t missing, uint64_t skipped) noexcept;
   // The stream is cut: what came is judged, what lies between that and `number` is not.
-  void close_stream(check::StreamTally& tally, uint64_t number) noexcept;
+  void close_stream(check::StreamTally& tally, uint64_t number, uint64_t skipped = 0) noexcept;
 
   const ActivityPlace place_;
 

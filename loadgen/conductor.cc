@@ -29,6 +29,14 @@ sigset_t interrupts() {
   return set;
 }
 
+// Blocked, and to be taken by the next watch().
+bool interrupt_waits() {
+  sigset_t waiting;
+  sigemptyset(&waiting);
+  ::sigpending(&waiting);
+  return sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGTERM) == 1;
+}
+
 base::Failure<RunProblem> problem(Exit exit, std::string text) {
   return base::Failure{RunProblem{exit, std::move(text)}};
 }
@@ -69,10 +77,8 @@ base::Result<RunReport, RunProblem> Conductor::run() {
   empty_ = sample();
   start_threads();
   ramp();
-  if (!interrupted_ && reached_ > 0) {
-    hold();
-    settle();
-  }
+  if (!interrupted_ && reached_ > 0) hold();
+  if (end_.at_ns != 0) settle();
   stop();
   RunReport report;
   fill(report);
@@ -112,12 +118,14 @@ base::Status<RunProblem> Conductor::open_link() {
   if (!proactor) return problem(Exit::usage, proactor.error().text);
   link_ = std::make_unique<ControlLink>(std::move(proactor).value(), clock_, target, keys_,
                                         state_->run_id);
-  switch (link_->open(kLinkTimeoutNs)) {
+  switch (link_->open(kLinkTimeoutNs, interrupt_waits)) {
     case ControlLink::Opened::ready:
       break;
     case ControlLink::Opened::unreachable:
       return problem(Exit::unreachable, "cannot reach " + target.text() + ": " + link_->problem() +
                                             "; start ringtalkd there or name it with --target");
+    case ControlLink::Opened::given_up:
+      return problem(Exit::interrupted, "interrupted before " + target.text() + " had answered");
     case ControlLink::Opened::refused:
       return problem(Exit::usage, target.text() + " refused the token (" + link_->problem() +
                                       "): start ringtalkd with --token-key " + options_.token_key);
@@ -185,14 +193,24 @@ void Conductor::hold() {
   state_->hold_end_ns = state_->hold_start_ns + duration_ns;
   set_phase(Phase::hold);
   watch("run", 0, static_cast<double>(kRunUpNs) / 1e9, [](const Totals&) { return false; });
+  // Then nothing has begun, and nothing was measured.
+  if (interrupted_) return;
   begin_ = sample();
   watch("run", options_.scenario.duration_s, options_.scenario.duration_s,
         [this](const Totals&) { return clock_.now_ns() >= state_->hold_end_ns; });
   end_ = sample();
+  // What was intended for later is not late: it was not wanted any more.
+  if (interrupted_) state_->hold_end_ns = clock_.now_ns();
 }
 
 void Conductor::settle() {
   set_phase(Phase::settle);
+  if (interrupted_) {
+    progress_.finish();
+    say("interrupted: waiting for what is under way, at most " +
+        grouped(static_cast<uint64_t>(options_.scenario.settle.timeout_s + 0.5)) +
+        " s; Ctrl-C again ends at once, without a report");
+  }
   const bool was_interrupted = interrupted_;
   interrupted_ = false;
   watch("settle", 0, options_.scenario.settle.timeout_s,

@@ -106,6 +106,9 @@ void Conductor::fill(RunReport& report) {
     m.duplicated = c.duplicated;
     m.reordered = c.reordered;
     m.unjudged = c.unjudged;
+    if (scenario.mix.room > 0) m.skipped = c.skipped;
+    if (scenario.mix.room > 0) m.probes = c.probes;
+    m.delivered_fraction = per(c.delivered, c.expected);
     m.wire_duplicates = c.wire_duplicates;
     m.wire_reordered = c.wire_reordered;
   }
@@ -181,6 +184,9 @@ void Conductor::fill_processes(RunReport& report) {
 void Conductor::judge_validity(RunReport& report, uint64_t own_beats_late, uint64_t lag_us) {
   auto& reasons = report.invalid_reasons;
   const auto& c = report.connections;
+  if (interrupted_ && end_.at_ns == 0) {
+    reasons.push_back("interrupted before anything was measured");
+  }
   if (c.reached < c.requested && !interrupted_) {
     reasons.push_back("reached " + grouped(c.reached) + " of " + grouped(c.requested) +
                       " connections");
@@ -188,8 +194,9 @@ void Conductor::judge_validity(RunReport& report, uint64_t own_beats_late, uint6
   const uint64_t dropped = report.messages.dropped_by_generator.value_or(0);
   if (dropped > 0) reasons.push_back("the generator dropped " + grouped(dropped) + " sends");
   const uint64_t planned = report.messages.planned.value_or(0);
-  const uint64_t issued = report.messages.issued.value_or(0);
-  if (planned > issued + dropped && !interrupted_) {
+  // Probes are beyond the plan.
+  const uint64_t issued = report.messages.issued.value_or(0) - report.messages.probes.value_or(0);
+  if (planned > issued + dropped) {
     reasons.push_back(grouped(planned - issued - dropped) + " of " + grouped(planned) +
                       " planned sends were never made");
   }

@@ -46,10 +46,15 @@ void ControlLink::poll() {
   flush();
 }
 
-ControlLink::Opened ControlLink::open(uint64_t timeout_ns) {
+ControlLink::Opened ControlLink::open(uint64_t timeout_ns, const std::function<bool()>& give_up) {
   session_.start(ref());
-  run(timeout_ns, [this] { return session_.ready() || connect_failed_ || refused_; });
+  bool given_up = false;
+  run(timeout_ns, [&] {
+    given_up = give_up();
+    return session_.ready() || connect_failed_ || refused_ || given_up;
+  });
   if (session_.ready()) return Opened::ready;
+  if (given_up) return Opened::given_up;
   if (problem_.empty()) problem_ = "it does not answer";
   return refused_ ? Opened::refused : Opened::unreachable;
 }
@@ -114,6 +119,10 @@ void ControlLink::ended(uint32_t, const client::Ending& ending) {
   if (ending.why != client::Ending::Why::refused) return;
   refused_ = true;
   problem_ = std::string(wire::EnumNameErrorCode(ending.code)) + ": " + std::string(ending.text);
+}
+
+void ControlLink::turned_away(uint32_t, wire::ErrorCode code) {
+  problem_ = std::string("it says ") + wire::EnumNameErrorCode(code);
 }
 
 void ControlLink::replied(uint32_t, uint32_t request, const wire::Frame& frame) {

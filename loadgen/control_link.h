@@ -6,6 +6,7 @@
 // only while poll() is called.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,9 +26,9 @@ class ControlLink final : private client::ClientEvents, private ring::Handler {
               const ring::Address& target, const proto::KeyRing& keys, uint64_t run_id);
   ~ControlLink() override;
 
-  enum class Opened : uint8_t { ready, unreachable, refused };
-  // Waits until the server has taken the token, or does not.
-  Opened open(uint64_t timeout_ns);
+  enum class Opened : uint8_t { ready, unreachable, refused, given_up };
+  // Waits until the server has taken the token, or does not, or `give_up`.
+  Opened open(uint64_t timeout_ns, const std::function<bool()>& give_up);
   const std::string& problem() const noexcept { return problem_; }
   // The server's statistics as JSON; nothing when it does not answer in time.
   std::optional<std::string> stats(uint64_t timeout_ns);
@@ -46,13 +47,14 @@ class ControlLink final : private client::ClientEvents, private ring::Handler {
   client::Credentials credentials(uint32_t client) override;
   void ready(uint32_t client, proto::UserId user, proto::Bytes token) override;
   void ended(uint32_t client, const client::Ending& ending) override;
+  void turned_away(uint32_t client, wire::ErrorCode code) override;
   void sent(uint32_t, const client::SendResult&) override {}
   void message(uint32_t, const proto::MessageFields&) override {}
   void history_lost(uint32_t, const proto::ConversationId&, proto::Seq) override {}
   void caught_up(uint32_t) override {}
   void room_joined(uint32_t, proto::RoomId) override {}
   void room_message(uint32_t, const client::RoomMessageFields&) override {}
-  void room_gap(uint32_t, proto::RoomId, uint64_t) override {}
+  void room_gap(uint32_t, const client::RoomGapFields&) override {}
   void replied(uint32_t client, uint32_t request, const wire::Frame& frame) override;
   void complete(const ring::Completion& completion) override;
 

@@ -280,9 +280,13 @@ void Fleet::disconnected(uint32_t client) {
   const bool was_coming_in = (slots_[client].flags & kComingIn) != 0;
   if (was_coming_in) {
     const ComingIn* one = coming_in(client);
-    if (one->connected_ns != 0 && !stopping_) count_failure(Failure::closed_by_server);
+    const bool told_why = (slots_[client].flags & kTurnedAway) != 0;
+    if (one->connected_ns != 0 && !stopping_ && !told_why) {
+      count_failure(Failure::closed_by_server);
+    }
     remove_coming_in(client);
   }
+  slots_[client].flags &= ~kTurnedAway;
   leave_service(client);
   session(client).disconnected(ref(client));
   watch(client);

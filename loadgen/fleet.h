@@ -35,7 +35,7 @@ class Application {
   virtual void message(uint32_t client, const proto::MessageFields& message) = 0;
   virtual void room_joined(uint32_t client, proto::RoomId room) = 0;
   virtual void room_message(uint32_t client, const client::RoomMessageFields& message) = 0;
-  virtual void room_gap(uint32_t client, proto::RoomId room, uint64_t missed) = 0;
+  virtual void room_gap(uint32_t client, const client::RoomGapFields& gap) = 0;
   virtual void echo(uint32_t client, proto::Bytes body) = 0;
 };
 
@@ -85,7 +85,8 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
     kClosing = 8,   // close() was called, its completion is awaited
     kReached = 16,  // was ready once
     kInService = 32,
-    kComingIn = 64,  // between connect and login
+    kComingIn = 64,     // between connect and login
+    kTurnedAway = 128,  // told to come later, until that connection has ended
   };
   struct Slot {
     ring::ConnectionId connection;
@@ -108,6 +109,7 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   client::Credentials credentials(uint32_t client) override;
   void ready(uint32_t client, proto::UserId user, proto::Bytes token) override;
   void ended(uint32_t client, const client::Ending& ending) override;
+  void turned_away(uint32_t client, wire::ErrorCode code) override;
   void sent(uint32_t client, const client::SendResult& result) override;
   void message(uint32_t client, const proto::MessageFields& message) override;
   void history_lost(uint32_t client, const proto::ConversationId& conversation,
@@ -115,7 +117,7 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   void caught_up(uint32_t client) override;
   void room_joined(uint32_t client, proto::RoomId room) override;
   void room_message(uint32_t client, const client::RoomMessageFields& message) override;
-  void room_gap(uint32_t client, proto::RoomId room, uint64_t missed) override;
+  void room_gap(uint32_t client, const client::RoomGapFields& gap) override;
   void replied(uint32_t client, uint32_t request, const wire::Frame& frame) override;
 
   // Handler

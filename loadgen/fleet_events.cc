@@ -29,6 +29,12 @@ void Fleet::ended(uint32_t client, const client::Ending& ending) {
   leave_service(client);
 }
 
+// Counted here; the close that the session answers with is then no fault of its own.
+void Fleet::turned_away(uint32_t client, wire::ErrorCode) {
+  count_failure(Failure::busy);
+  slots_[client].flags |= kTurnedAway;
+}
+
 void Fleet::sent(uint32_t client, const client::SendResult& result) {
   application_->sent(client, result);
 }
@@ -50,8 +56,8 @@ void Fleet::room_message(uint32_t client, const client::RoomMessageFields& messa
   application_->room_message(client, message);
 }
 
-void Fleet::room_gap(uint32_t client, proto::RoomId room, uint64_t missed) {
-  application_->room_gap(client, room, missed);
+void Fleet::room_gap(uint32_t client, const client::RoomGapFields& gap) {
+  application_->room_gap(client, gap);
 }
 
 void Fleet::replied(uint32_t client, uint32_t, const wire::Frame& frame) {

@@ -31,6 +31,9 @@ struct MessageHead {
   }
 };
 
+// As intended time: sent to find out what has arrived, not to be measured.
+inline constexpr uint64_t kProbe = UINT64_MAX;
+
 inline constexpr size_t kMessageHeadBytes = sizeof(MessageHead);
 static_assert(kMessageHeadBytes == 40);
 

@@ -17,7 +17,7 @@ const char* to_string(Failure failure) noexcept {
     case Failure::no_slot:
       return "without a free slot";
     case Failure::busy:
-      return "told to come later";
+      return "server busy";
     case Failure::token_refused:
       return "with a refused token";
     case Failure::closed_by_server:
@@ -46,6 +46,8 @@ void Counters::add(const Counters& other) noexcept {
   expected += other.expected;
   delivered += other.delivered;
   lost_messages += other.lost_messages;
+  skipped += other.skipped;
+  probes += other.probes;
   duplicated += other.duplicated;
   reordered += other.reordered;
   unjudged += other.unjudged;

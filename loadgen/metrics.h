@@ -47,6 +47,8 @@ struct Counters {
   uint64_t expected = 0;
   uint64_t delivered = 0;
   uint64_t lost_messages = 0;
+  uint64_t skipped = 0;  // the server told the receiver that it left them out
+  uint64_t probes = 0;   // of issued: publishes of the settle phase
   uint64_t duplicated = 0;
   uint64_t reordered = 0;
   uint64_t unjudged = 0;

@@ -72,7 +72,9 @@ struct RunReport {
   } connections;
   struct {
     std::optional<uint64_t> planned, issued, dropped_by_generator, acknowledged, expected,
-        delivered, lost, duplicated, reordered, unjudged, wire_duplicates, wire_reordered;
+        delivered, lost, skipped, duplicated, reordered, unjudged, wire_duplicates, wire_reordered,
+        probes;
+    std::optional<double> delivered_fraction;  // of the expected
   } messages;
   struct {
     uint64_t sent = 0, answered = 0, missed = 0, sessions_lost = 0;

@@ -140,10 +140,13 @@ Json messages(const RunReport& report) {
           {"acknowledged", known(m.acknowledged)},
           {"expected", known(m.expected)},
           {"delivered", known(m.delivered)},
+          {"delivered_fraction", known(m.delivered_fraction)},
           {"lost", known(m.lost)},
+          {"skipped", known(m.skipped)},
           {"duplicated", known(m.duplicated)},
           {"reordered", known(m.reordered)},
           {"unjudged", known(m.unjudged)},
+          {"probes", known(m.probes)},
           {"wire_duplicates", known(m.wire_duplicates)},
           {"wire_reordered", known(m.wire_reordered)}};
 }

@@ -59,7 +59,16 @@ void put_messages(std::string& out, const RunReport& report) {
   line += grouped(*m.issued) + " issued";
   if (m.acknowledged) line += ", " + grouped(*m.acknowledged) + " acknowledged";
   line += ", " + known(m.delivered) + " of " + known(m.expected) + " expected delivered";
+  if (m.delivered_fraction && m.delivered < m.expected) {
+    // Never rounded up to the whole.
+    line += format(" (%.2f %%)", std::floor(*m.delivered_fraction * 10'000) / 100);
+  }
   put(out, "messages", line);
+  if (m.skipped.value_or(0) > 0) {
+    line = grouped(*m.skipped) + " left out for receivers that were too slow";
+    if (m.probes.value_or(0) > 0) line += "; " + grouped(*m.probes) + " sent to be told of them";
+    put(out, "skipped", line);
+  }
   line = rate(report.rates.issued_per_s) + " issued, ";
   if (m.acknowledged) line += rate(report.rates.acknowledged_per_s) + " acknowledged, ";
   put(out, "rates", line + rate(report.rates.delivered_per_s) + " delivered");
@@ -105,8 +114,12 @@ std::string verdict_lines(const RunReport& report) {
               (one.value ? format("%.10g", *one.value) : std::string("unknown")) + ")";
   }
   if (!failed.empty()) return out + "failed: " + failed + "\n";
-  if (report.messages.issued) out += "passed: nothing lost, duplicated or reordered\n";
-  return out;
+  if (!report.messages.issued) return out;
+  out += "passed: nothing lost, duplicated or reordered";
+  if (report.messages.skipped.value_or(0) > 0) {
+    out += "; " + grouped(*report.messages.skipped) + " skipped by the server, and announced";
+  }
+  return out + "\n";
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ void RingRunner::look_whether_settled() {
   bool settled = true;
   each([&settled](Activity& activity) { settled = settled && activity.settled(); });
   settled_ = settled;
+  if (room_ && !settled) room_->probe();
 }
 
 void RingRunner::publish() {
@@ -138,8 +139,9 @@ void RingRunner::room_message(uint32_t client, const client::RoomMessageFields& 
   if (room_) room_->message(client, message);
 }
 
-// What is skipped does not arrive: the numbers tell it too, and they are what is judged.
-void RingRunner::room_gap(uint32_t, proto::RoomId, uint64_t) {}
+void RingRunner::room_gap(uint32_t client, const client::RoomGapFields& gap) {
+  if (room_) room_->gap(client, gap);
+}
 
 void RingRunner::echo(uint32_t client, proto::Bytes body) {
   if (echo_) echo_->echo(client, body);

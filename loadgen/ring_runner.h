@@ -41,7 +41,7 @@ class RingRunner final : private Application {
   void message(uint32_t client, const proto::MessageFields& message) override;
   void room_joined(uint32_t client, proto::RoomId room) override;
   void room_message(uint32_t client, const client::RoomMessageFields& message) override;
-  void room_gap(uint32_t client, proto::RoomId room, uint64_t missed) override;
+  void room_gap(uint32_t client, const client::RoomGapFields& gap) override;
   void echo(uint32_t client, proto::Bytes body) override;
 
   void follow(Phase phase);

@@ -8,6 +8,9 @@
 namespace ringtalk::loadgen {
 namespace {
 
+// Twice what a busy machine may keep a message that is on its way.
+constexpr uint64_t kProbeNs = 500'000'000;
+
 // Publishers among the clients first .. end - 1 of the run.
 uint64_t publishers_between(const Scenario& scenario, uint64_t first, uint64_t end) {
   const uint64_t members = scenario.room_members(), each = scenario.room.publishers;
@@ -84,7 +87,7 @@ void RoomActivity::joined(uint32_t client, proto::RoomId) {
   part.joined++;
   // Back again: it stands where the others stand, its first message tells where it really is.
   if (member.tally.last < part.passed) {
-    close_stream(member.tally, part.passed);
+    cut_stream(member, part.passed);
   } else {
     advance(part, part.passed, member.tally.last);
   }
@@ -162,10 +165,15 @@ uint64_t RoomActivity::passed_by_all(const Part& part) const noexcept {
 
 // ---- messages
 
+void RoomActivity::cut_stream(Member& member, uint64_t number) {
+  close_stream(member.tally, number, member.skipped);
+  member.skipped = 0;
+}
+
 void RoomActivity::new_origin(Member& member, uint64_t origin) {
   if (member.origin != 0 && member.origin != origin) {
     // Another boot of the server numbers from 1 again.
-    close_stream(member.tally, member.tally.last);
+    cut_stream(member, member.tally.last);
     member.tally = {};
     member.cut = true;
   }
@@ -181,16 +189,33 @@ void RoomActivity::message(uint32_t client, const client::RoomMessageFields& mes
   }
   if (member.origin != message.origin) new_origin(member, message.origin);
   if (member.fresh && message.n > member.tally.last) {
-    close_stream(member.tally, message.n - 1);
+    cut_stream(member, message.n - 1);
   }
   member.fresh = false;
   const uint64_t before = member.tally.last;
   const check::Arrived arrived = member.tally.arrive(message.n, head->hash());
   count(arrived);
   if (arrived == check::Arrived::duplicated) return;
-  place_.metrics.room.record(head->intended_ns, head->sent_ns, place_.fleet.now_ns());
+  if (head->intended_ns != kProbe) {
+    place_.metrics.room.record(head->intended_ns, head->sent_ns, place_.fleet.now_ns());
+  }
   if (head->sender == user_of(client)) came_back(client, head->number, message.n);
   if (member.joined && member.tally.last > before) advance(part, before, member.tally.last);
+}
+
+// A gap that nobody announced shows in the numbers behind it.
+void RoomActivity::gap(uint32_t client, const client::RoomGapFields& gap) {
+  Member& member = table_[client];
+  Part& part = part_of(client);
+  if (!gap.announced || gap.room != place_.state.room_id(part.room)) return;
+  if (member.origin != gap.origin) new_origin(member, gap.origin);
+  if (gap.n <= member.tally.last) return;
+  // Back again: it is judged from the first message after its return.
+  if (member.fresh) return cut_stream(member, gap.n);
+  const uint64_t before = member.tally.last;
+  member.skipped += std::min(gap.missed, gap.n - before);
+  member.tally.give_up_to(gap.n);
+  if (member.joined) advance(part, before, gap.n);
 }
 
 void RoomActivity::came_back(uint32_t client, uint64_t number, uint64_t n) {
@@ -210,6 +235,11 @@ bool RoomActivity::can_send(uint32_t actor) {
 bool RoomActivity::send(uint32_t actor, uint64_t intended_ns) {
   Publisher& publisher = publishers_[actor];
   if (place_.fleet.backlogged(publisher.client)) return false;
+  publish(publisher, intended_ns);
+  return true;
+}
+
+void RoomActivity::publish(Publisher& publisher, uint64_t intended_ns) {
   RoomShared& room = place_.state.rooms[parts_[publisher.part].room];
   uint64_t hash;
   const proto::Bytes bytes =
@@ -222,7 +252,21 @@ bool RoomActivity::send(uint32_t actor, uint64_t intended_ns) {
   room.issued.fetch_add(1, std::memory_order_relaxed);
   room.hashes.fetch_add(hash, std::memory_order_relaxed);
   counters().issued++;
-  return true;
+}
+
+void RoomActivity::probe() {
+  const uint64_t now_ns = place_.fleet.now_ns();
+  if (next_probe_ns_ == 0) next_probe_ns_ = now_ns + kProbeNs;
+  if (now_ns < next_probe_ns_) return;
+  next_probe_ns_ = now_ns + kProbeNs;
+  for (uint32_t actor = 0; actor < publishers_.size(); actor++) {
+    Publisher& publisher = publishers_[actor];
+    const bool first = place_.fleet.global(publisher.client) % members_ == 0;
+    RoomShared& room = place_.state.rooms[parts_[publisher.part].room];
+    if (!first || !can_send(actor) || !room.behind.exchange(false)) continue;
+    publish(publisher, kProbe);
+    counters().probes++;
+  }
 }
 
 // ---- closed windows
@@ -285,13 +329,18 @@ void RoomActivity::write_off() {
 // ---- the verdict
 
 bool RoomActivity::nothing_under_way() {
+  bool all = true;
   for (const Part& part : parts_) {
-    const uint64_t issued = place_.state.rooms[part.room].issued.load(std::memory_order_relaxed);
+    RoomShared& room = place_.state.rooms[part.room];
+    const uint64_t issued = room.issued.load(std::memory_order_relaxed);
     for (uint32_t client = part.first; client < part.end; client++) {
-      if (table_[client].joined && table_[client].tally.last < issued) return false;
+      if (!table_[client].joined || table_[client].tally.last >= issued) continue;
+      room.behind.store(true, std::memory_order_relaxed);
+      all = false;
+      break;
     }
   }
-  return true;
+  return all;
 }
 
 void RoomActivity::collect() {
@@ -316,7 +365,7 @@ void RoomActivity::judge() {
       // Who is out, or has not heard anything since, is judged up to where it was.
       const uint64_t sent = in ? std::max(published, tally.last) : tally.last;
       counters().expected += sent - tally.base;
-      counters().lost_messages += tally.missing(sent);
+      count_missing(tally.missing(sent), member.skipped);
       if (published > sent) counters().unjudged += published - sent;
       const check::SentStream all{sent, room.hashes.load()};
       const bool whole = in && !member.cut && !room.unsure;

@@ -23,8 +23,12 @@ class RoomActivity final : public Activity {
   void gone(uint32_t client);
   void joined(uint32_t client, proto::RoomId room);
   void message(uint32_t client, const client::RoomMessageFields& message);
+  void gap(uint32_t client, const client::RoomGapFields& gap);
   // Windows of rooms in which something has moved.
   void pump();
+  // While it settles: a server tells what it has skipped before the next message that fits, so
+  // where a member has not heard of all publishes for a while, there has to be one more message.
+  void probe();
   uint32_t joined_count() const noexcept { return joined_; }
 
   void collect();
@@ -33,6 +37,7 @@ class RoomActivity final : public Activity {
  private:
   struct Member {
     check::StreamTally tally;
+    uint64_t skipped;  // of what is missing in `tally`: announced by the server
     uint64_t origin;
     bool asked;   // to join
     bool joined;  // confirmed
@@ -75,12 +80,15 @@ class RoomActivity final : public Activity {
   void wake_publishers(const Part& part);
   void came_back(uint32_t client, uint64_t number, uint64_t n);
   void new_origin(Member& member, uint64_t origin);
+  void cut_stream(Member& member, uint64_t number);
+  void publish(Publisher& publisher, uint64_t intended_ns);
 
   const uint64_t members_;  // of a full room
   const uint32_t publishers_each_;
   const uint64_t window_;
   uint32_t joined_ = 0;
   uint64_t first_room_ = 0;
+  uint64_t next_probe_ns_ = 0;
   LazyArray<Member> table_;
   std::vector<Part> parts_;
   std::vector<Publisher> publishers_;  // in order of client

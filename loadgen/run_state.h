@@ -30,6 +30,7 @@ struct RoomShared {
   // only the server's numbers are judged.
   std::atomic<bool> unsure{false};
   std::atomic<uint64_t> highest{0};  // highest number that any member has seen
+  std::atomic<bool> behind{false};   // settling: some member has not heard of all publishes
 };
 
 struct RunState {

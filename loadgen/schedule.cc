@@ -24,6 +24,16 @@ Schedule::Schedule(Arrival kind, double per_second, uint64_t start_ns, uint64_t 
   planned_ = ahead.taken_;
 }
 
+uint64_t Schedule::cut(uint64_t end_ns) noexcept {
+  if (end_ns >= end_ns_) return 0;
+  end_ns_ = end_ns;
+  Schedule ahead = *this;
+  while (!ahead.done()) ahead.take();
+  const uint64_t before = planned_;
+  planned_ = ahead.taken_;
+  return before - planned_;
+}
+
 void Schedule::step() noexcept {
   if (kind_ == Arrival::poisson) {
     exact_ns_ += -std::log(1.0 - random_.unit()) * gap_ns_;

@@ -27,6 +27,8 @@ class Schedule {
   bool done() const noexcept { return next_ns_ >= end_ns_; }
   // UINT64_MAX when done.
   uint64_t next_ns() const noexcept { return done() ? UINT64_MAX : next_ns_; }
+  // Ends it at `end_ns`, if that is earlier; answers how many it has lost by that.
+  uint64_t cut(uint64_t end_ns) noexcept;
   // The intended time of the next, and goes on.
   uint64_t take() noexcept;
   // How many the whole schedule has, from its start.

@@ -65,6 +65,14 @@ struct StreamTally {
     return lost;
   }
 
+  // Numbers up to `number` that have not come will not: the sender's side has skipped them, and
+  // said so. They stay missing; how many it owned up to is the caller's to keep.
+  void give_up_to(uint64_t number) noexcept {
+    ASSERT(number >= last);
+    window = number - last >= 64 ? 0 : window << (number - last);
+    last = number;
+  }
+
   // Of the numbers base + 1 .. `sent`.
   uint64_t missing(uint64_t sent) const noexcept {
     ASSERT(distinct <= last - base);

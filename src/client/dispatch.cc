@@ -176,6 +176,7 @@ void ClientSession::handle_error(const ClientRef& at, const wire::Frame& frame) 
 void ClientSession::handle_session_error(const ClientRef& at, uint64_t id, const wire::Error& error,
                                          bool retryable) {
   if (retryable) {
+    if (phase_ == Phase::greeting) at.context.events.turned_away(at.index, error.code());
     const uint32_t wait = std::max(error.retry_after_ms(), backoff_ms(at));
     return hang_up(at, at.context.between_ms(wait, wait + wait / 2));
   }

@@ -56,6 +56,15 @@ struct SendResult {
   bool duplicate = false;  // an earlier try had been committed
 };
 
+// Why messages of a room do not come. A gap that nobody announced shows with the message behind it.
+struct RoomGapFields {
+  proto::RoomId room = 0;
+  uint64_t origin = 0;
+  uint64_t n = 0;  // none of the numbers up to here comes any more (unless late)
+  uint64_t missed = 0;
+  bool announced = false;  // by the server, which skipped them; otherwise they were lost in silence
+};
+
 struct RoomMessageFields {
   proto::RoomId room = 0;
   uint64_t origin = 0;
@@ -84,6 +93,8 @@ class ClientEvents {
   // Ready for requests: after Welcome without credentials (user 0, no token), else after the login.
   virtual void ready(ClientIndex client, proto::UserId user, Bytes token) = 0;
   virtual void ended(ClientIndex client, const Ending& ending) = 0;
+  // The login was put off (ServerBusy, Draining ...): the client comes back by itself, later.
+  virtual void turned_away(ClientIndex client, wire::ErrorCode code) = 0;
   virtual void sent(ClientIndex client, const SendResult& result) = 0;
   virtual void message(ClientIndex client, const proto::MessageFields& message) = 0;
   // Retention has dropped everything below `first_available`; the next message shown is that one.
@@ -93,8 +104,7 @@ class ClientEvents {
   virtual void caught_up(ClientIndex client) = 0;
   virtual void room_joined(ClientIndex client, proto::RoomId room) = 0;
   virtual void room_message(ClientIndex client, const RoomMessageFields& message) = 0;
-  // `missed` messages of one origin will never come.
-  virtual void room_gap(ClientIndex client, proto::RoomId room, uint64_t missed) = 0;
+  virtual void room_gap(ClientIndex client, const RoomGapFields& gap) = 0;
   // The answer to a request of the application (echo, publish, users, stats ...), also an Error;
   // and the error of a room that cannot be joined (request 0).
   virtual void replied(ClientIndex client, uint32_t request, const wire::Frame& frame) = 0;

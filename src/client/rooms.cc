@@ -121,7 +121,9 @@ void Rooms::show(const ClientRef& at, RoomMessageFields fields) {
   }
   if (missed > 0) {
     at.context.stats.gaps++;
-    at.context.events.room_gap(at.index, fields.room, missed);
+    at.context.events.room_gap(
+        at.index,
+        {.room = fields.room, .origin = fields.origin, .n = fields.n - 1, .missed = missed});
   }
   at.context.events.room_message(at.index, fields);
 }
@@ -131,10 +133,17 @@ void Rooms::gap(const ClientRef& at, const wire::RoomGap& gap) {
   if (room == nullptr || !room->joined) return;
   Origin& origin = origin_of(*room, gap.origin());
   if (gap.n() <= origin.n) return;
+  // Own messages without echo are announced, too, as nothing that was missed.
+  const uint64_t missed = std::min(gap.missed(), gap.n() - origin.n);
   origin.n = gap.n();
   origin.seen = ~uint64_t{0};  // the server will not send them
+  if (missed == 0) return;
   at.context.stats.gaps++;
-  at.context.events.room_gap(at.index, gap.room(), gap.missed());
+  at.context.events.room_gap(at.index, {.room = gap.room(),
+                                        .origin = gap.origin(),
+                                        .n = gap.n(),
+                                        .missed = missed,
+                                        .announced = true});
 }
 
 bool Rooms::join_failed(const ClientRef& at, uint32_t request, const wire::Error& error,

@@ -109,6 +109,21 @@ TEST(StreamTally, SkippingForgivesAndCounts) {
   EXPECT_EQ(j.tally.missing(8), 0u);
 }
 
+TEST(StreamTally, WhatWasGivenUpStaysMissingAndMovesOn) {
+  Judged j;
+  for (uint64_t number : {1, 2}) j.arrive(number);
+  j.tally.give_up_to(5);
+  j.arrive(6);
+  EXPECT_EQ(j.gaps, 0u);
+  EXPECT_EQ(j.tally.last, 6u);
+  EXPECT_EQ(j.tally.missing(6), 3u);
+  for (uint64_t number : {1, 2, 6}) j.arrive(number);
+  EXPECT_EQ(j.duplicated, 3u);
+  j.tally.give_up_to(100);
+  j.arrive(101);
+  EXPECT_EQ(j.tally.missing(101), 97u);
+}
+
 TEST(StreamTally, BeyondTheWindowLateCountsAsDuplicated) {
   Judged j;
   j.arrive(2);

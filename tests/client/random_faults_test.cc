@@ -104,7 +104,8 @@ class World : public ClientEvents {
   void caught_up(ClientIndex) override {}
   void room_joined(ClientIndex, proto::RoomId) override {}
   void room_message(ClientIndex, const RoomMessageFields&) override {}
-  void room_gap(ClientIndex, proto::RoomId, uint64_t) override {}
+  void turned_away(ClientIndex, wire::ErrorCode) override {}
+  void room_gap(ClientIndex, const RoomGapFields&) override {}
   void replied(ClientIndex, uint32_t, const wire::Frame&) override {}
 
  private:

@@ -68,6 +68,9 @@ class Stage : public ClientEvents {
                                       : std::string("refused ") + wire::EnumNameErrorCode(e.code) +
                                             " " + std::string(e.text));
   }
+  void turned_away(ClientIndex, wire::ErrorCode code) override {
+    note(std::string("turned away ") + wire::EnumNameErrorCode(code));
+  }
   void sent(ClientIndex, const SendResult& r) override {
     note("sent " + std::to_string(r.tag) + " " + std::to_string(r.seq) +
          (r.duplicate ? " again" : "") +
@@ -88,8 +91,9 @@ class Stage : public ClientEvents {
     note("room " + std::to_string(m.room) + " " + std::to_string(m.n) + " " + as_text(m.body) +
          (m.late ? " late" : ""));
   }
-  void room_gap(ClientIndex, proto::RoomId room, uint64_t missed) override {
-    note("gap " + std::to_string(room) + " " + std::to_string(missed));
+  void room_gap(ClientIndex, const RoomGapFields& gap) override {
+    note((gap.announced ? "skipped " : "gap ") + std::to_string(gap.room) + " " +
+         std::to_string(gap.missed) + " to " + std::to_string(gap.n));
   }
   void replied(ClientIndex, uint32_t request, const wire::Frame& frame) override {
     note("reply " + std::to_string(request) + " " + wire::EnumNameBody(frame.body_type()));

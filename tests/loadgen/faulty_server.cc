@@ -12,6 +12,17 @@
 
 namespace ringtalk::tests {
 
+namespace {
+
+// The harness's own, which asks for statistics.
+bool of_admin(const wire::Resume& resume) {
+  uint16_t flags;
+  std::memcpy(&flags, resume.token()->data() + 2, sizeof flags);
+  return (flags & proto::kTokenAdmin) != 0;
+}
+
+}  // namespace
+
 FaultyServer::FaultyServer(const FaultyOptions& options) : options_(options) {
   const auto choice = ring::choose_backend(ring::Backend::automatic, "");
   ASSERT(choice.ok());
@@ -138,6 +149,11 @@ bool FaultyServer::frame(Peer& peer, std::span<const std::byte> bytes) {
     fields.heartbeat_ms = static_cast<uint32_t>(options_.heartbeat_ms);
     reply(peer, writer_.welcome(id, fields));
   } else if (const auto* resume = frame.body_as_Resume()) {
+    if (busy < options_.busy_logins && !of_admin(*resume)) {
+      busy++;
+      reply(peer, writer_.error(id, wire::ErrorCode::ServerBusy, "too many users", 10));
+      return true;
+    }
     std::memcpy(&peer.user, resume->token()->data() + 8, sizeof peer.user);
     reply(peer, writer_.logged_in(id, peer.user, {}, 1));
   } else if (frame.body_as_Heartbeat() != nullptr) {
@@ -157,9 +173,20 @@ bool FaultyServer::frame(Peer& peer, std::span<const std::byte> bytes) {
     Room& room = rooms_[publish->room()];
     room.n++;
     if (options_.forget_publishes != 0 && room.n % options_.forget_publishes == 0) return true;
-    for (const uint32_t slot : room.members) {
-      const auto member = peers_.find(slot);
+    const bool skips = options_.skip_every != 0 && room.n % options_.skip_every == 0;
+    for (size_t i = 0; i < room.members.size(); i++) {
+      const auto member = peers_.find(room.members[i]);
       if (member == peers_.end()) continue;
+      if (i == 1 && skips) {
+        messages++;
+        skipped++;
+        room.not_told++;
+        continue;
+      }
+      if (i == 1 && room.not_told > 0 && options_.skip_told) {
+        reply(member->second, writer_.room_gap(publish->room(), 7, room.n - 1, room.not_told));
+        room.not_told = 0;
+      }
       deliver(member->second, writer_.room_message(publish->room(), 7, room.n, peer.user,
                                                    proto::bytes_of(publish->body())));
     }

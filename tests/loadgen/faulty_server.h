@@ -27,6 +27,11 @@ struct FaultyOptions {
   uint64_t every = 0;             // 0: none
   uint64_t forget_publishes = 0;  // every so many publishes is numbered for nobody
   uint64_t heartbeat_ms = 15'000;
+  uint64_t busy_logins = 0;  // so many are told ServerBusy first, and closed
+  // Rooms: the second member of each is sent nothing of every `skip_every` messages; before the
+  // next one it is told so by RoomGap, unless not `skip_told`.
+  uint64_t skip_every = 0;
+  bool skip_told = true;
 };
 
 class FaultyServer final : private ring::Handler {
@@ -37,7 +42,8 @@ class FaultyServer final : private ring::Handler {
   ring::Address address() const { return address_; }
   void stop();
 
-  uint64_t messages = 0, dropped = 0, repeated = 0, swapped = 0, heartbeats = 0;
+  uint64_t messages = 0, dropped = 0, repeated = 0, swapped = 0, heartbeats = 0, busy = 0;
+  uint64_t skipped = 0;
 
  private:
   struct Peer {
@@ -51,6 +57,7 @@ class FaultyServer final : private ring::Handler {
   struct Room {
     uint64_t n = 0;
     std::vector<uint32_t> members;
+    uint64_t not_told = 0;  // skipped since the second member was last told
   };
 
   void run();

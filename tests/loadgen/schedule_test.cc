@@ -46,6 +46,23 @@ TEST(Schedule, PoissonHasTheRateAndRepeatsItself) {
   EXPECT_NEAR(static_cast<double>(below_half) / static_cast<double>(times.size()), 0.393, 0.01);
 }
 
+TEST(Schedule, WhatIsCutOffIsNoLongerPlanned) {
+  for (const Arrival kind : {Arrival::constant, Arrival::poisson}) {
+    const Schedule whole(kind, 1'000, kSecond, 11 * kSecond, 0, 5);
+    Schedule schedule = whole;
+    for (int i = 0; i < 100; i++) schedule.take();
+    const uint64_t lost = schedule.cut(2 * kSecond);
+    EXPECT_EQ(schedule.planned() + lost, whole.planned());
+    std::vector<uint64_t> times = all_of(whole);
+    std::erase_if(times, [](uint64_t at) { return at >= 2 * kSecond; });
+    EXPECT_EQ(schedule.planned(), times.size());
+    EXPECT_EQ(all_of(schedule), std::vector<uint64_t>(times.begin() + 100, times.end()));
+    EXPECT_EQ(schedule.cut(3 * kSecond), 0u) << "it has ended before";
+    EXPECT_TRUE((schedule.cut(0), schedule.done()));
+    EXPECT_EQ(Schedule().cut(0), 0u);
+  }
+}
+
 TEST(Schedule, IsDueAtItsTimeAndNotBefore) {
   Schedule schedule(Arrival::constant, 10, kSecond, 2 * kSecond, 0, 1);
   EXPECT_FALSE(schedule.due(kSecond - 1));

@@ -291,8 +291,8 @@ void ClientHost::room_message(client::ClientIndex, const client::RoomMessageFiel
   rooms_.late += message.late;
 }
 
-void ClientHost::room_gap(client::ClientIndex, proto::RoomId, uint64_t missed) {
-  rooms_.missed += missed;
+void ClientHost::room_gap(client::ClientIndex, const client::RoomGapFields& gap) {
+  rooms_.missed += gap.missed;
 }
 
 // A simulated store keeps everything and nobody logs in elsewhere: neither may happen.

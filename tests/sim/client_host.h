@@ -85,7 +85,8 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
   void caught_up(client::ClientIndex client) override;
   void room_joined(client::ClientIndex client, proto::RoomId room) override;
   void room_message(client::ClientIndex client, const client::RoomMessageFields& message) override;
-  void room_gap(client::ClientIndex client, proto::RoomId room, uint64_t missed) override;
+  void turned_away(client::ClientIndex, wire::ErrorCode) override {}
+  void room_gap(client::ClientIndex client, const client::RoomGapFields& gap) override;
   void replied(client::ClientIndex client, uint32_t request, const wire::Frame& frame) override;
 
  private:

@@ -174,6 +174,12 @@ void Command::ended(client::ClientIndex, const client::Ending& ending) {
   }
 }
 
+void Command::turned_away(client::ClientIndex, wire::ErrorCode code) {
+  if (std::exchange(told_busy_, true)) return;
+  std::fprintf(stderr, "ringtalk: the server says %s, trying again\n",
+               wire::EnumNameErrorCode(code));
+}
+
 void Command::replied(client::ClientIndex, uint32_t, const wire::Frame& frame) {
   if (const wire::Error* error = frame.body_as_Error()) fail(with_text("refused: ", *error));
 }

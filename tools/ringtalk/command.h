@@ -44,13 +44,14 @@ class Command : public client::ClientEvents {
   client::Credentials credentials(client::ClientIndex) final;
   void ready(client::ClientIndex, proto::UserId user, client::Bytes token) override;
   void ended(client::ClientIndex, const client::Ending& ending) final;
+  void turned_away(client::ClientIndex, wire::ErrorCode code) final;
   void sent(client::ClientIndex, const client::SendResult&) override {}
   void message(client::ClientIndex, const proto::MessageFields&) override {}
   void history_lost(client::ClientIndex, const proto::ConversationId&, proto::Seq) override {}
   void caught_up(client::ClientIndex) override {}
   void room_joined(client::ClientIndex, proto::RoomId) override {}
   void room_message(client::ClientIndex, const client::RoomMessageFields&) override {}
-  void room_gap(client::ClientIndex, proto::RoomId, uint64_t) override {}
+  void room_gap(client::ClientIndex, const client::RoomGapFields&) override {}
   void replied(client::ClientIndex, uint32_t, const wire::Frame& frame) override;
 
  protected:
@@ -90,6 +91,7 @@ class Command : public client::ClientEvents {
   bool began_ = false;
   bool finished_ = false;
   bool told_lost_ = false;
+  bool told_busy_ = false;
   int code_ = 0;
   uint64_t patience_ns_ = 0;  // when the server has taken too long
 };

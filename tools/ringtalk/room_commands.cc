@@ -69,8 +69,8 @@ class Room final : public Command {
     print(line.str());
     if (++shown_ == setup_.options.count) finish(0);
   }
-  void room_gap(client::ClientIndex, proto::RoomId room, uint64_t missed) override {
-    print(JsonLine("gap").number("room", room).number("missed", missed).str());
+  void room_gap(client::ClientIndex, const client::RoomGapFields& gap) override {
+    print(JsonLine("gap").number("room", gap.room).number("missed", gap.missed).str());
   }
 
   static constexpr uint64_t kUnansweredMax = 64;
