@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/assert.h"
+#include "ring/kernel_access.h"
 #include "ring/poison.h"
 #include "ring/uring_ring.h"
 
@@ -98,6 +99,7 @@ std::span<const std::byte> UringBuffers::lease(uint32_t cqe_flags, uint32_t byte
   ASSERT(bytes <= bytes_each_ - at);
   filled_[id] += bytes;
   unpoison(buffer(id) + at, bytes);
+  kernel_writes(buffer(id) + at, bytes);
   return {buffer(id) + at, bytes};
 }
 

@@ -10,19 +10,6 @@
 #include "base/assert.h"
 #include "ring/uring_abi.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define RINGTALK_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RINGTALK_TSAN 1
-#endif
-#endif
-
-#ifdef RINGTALK_TSAN
-extern "C" void __tsan_acquire(void* address);
-extern "C" void __tsan_release(void* address);
-#endif
-
 namespace ringtalk::ring {
 namespace {
 
@@ -33,23 +20,7 @@ constexpr uint32_t kCompletionsUnbounded_count = 32'768;
 // OP_SHUTDOWN and files that cannot wait run on io-wq threads.
 constexpr uint32_t kWorkersMax_count = 2;
 
-#ifdef RINGTALK_TSAN
-char kernel_order;
-#endif
-
 }  // namespace
-
-void kernel_takes() noexcept {
-#ifdef RINGTALK_TSAN
-  __tsan_release(&kernel_order);
-#endif
-}
-
-void kernel_gives() noexcept {
-#ifdef RINGTALK_TSAN
-  __tsan_acquire(&kernel_order);
-#endif
-}
 
 uint64_t UringRing::now_ns() noexcept {
   timespec now{};
@@ -145,7 +116,6 @@ int UringRing::enter_kernel(Enter how, uint64_t timeout_ns) {
     timeout.tv_nsec = static_cast<int64_t>(timeout_ns % 1'000'000'000);
     argument.ts = reinterpret_cast<uintptr_t>(&timeout);
   }
-  kernel_takes();
   __atomic_store_n(ring_.sq.ktail, ring_.sq.sqe_tail, __ATOMIC_RELEASE);
   const int result = io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), unsubmitted(),
                                      how == Enter::wait ? 1 : 0, flags,
@@ -162,7 +132,6 @@ int UringRing::enter_kernel(Enter how, uint64_t timeout_ns) {
 
 io_uring_cqe UringRing::take() {
   ASSERT(ready() > 0);
-  kernel_gives();
   const uint32_t head = *ring_.cq.khead;
   const io_uring_cqe cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
   __atomic_store_n(ring_.cq.khead, head + 1, __ATOMIC_RELEASE);

@@ -17,11 +17,6 @@
 
 namespace ringtalk::ring {
 
-// What ThreadSanitizer cannot see: the kernel passes what this thread wrote before a submission to
-// whoever takes the completion that follows from it, perhaps on another ring.
-void kernel_takes() noexcept;
-void kernel_gives() noexcept;
-
 class UringRing {
  public:
   UringRing() = default;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "ring/kernel_access.h"
 #include "ring/token.h"
 #include "ring/uring_abi.h"
 #include "ring/uring_proactor.h"
@@ -18,6 +19,14 @@ namespace {
 // are the clock because a proactor has no other. A login is no streak yet.
 constexpr uint32_t kActiveWindow_leases = 4'096;
 constexpr uint8_t kActiveStreak_leases = 4;
+
+// From the submission to the completion.
+void kernel_reads_rest(const UringRecord& record) {
+  for (size_t i = 0; i < record.message.msg_iovlen; i++) {
+    const iovec& each = record.message.msg_iov[i];
+    kernel_reads(each.iov_base, each.iov_len);
+  }
+}
 
 }  // namespace
 
@@ -225,6 +234,7 @@ bool UringProactor::submit_send(uint32_t slot) {
   Connection& at = connections_[slot];
   Record& record = records_[at.record];
   ASSERT(record.left_bytes > 0);
+  kernel_reads_rest(record);
   const bool single = record.message.msg_iovlen == 1;
   io_uring_sqe* sqe = prepare(single ? IORING_OP_SEND : IORING_OP_SENDMSG, kTokenSend, slot);
   if (sqe == nullptr) return false;
@@ -243,6 +253,7 @@ void UringProactor::on_send(const io_uring_cqe& cqe, uint32_t slot) {
   Connection& at = connections_[slot];
   Record& record = records_[at.record];
   at.flags &= ~kSendHeld;
+  kernel_reads_rest(record);
   if (cqe.res > 0) {
     stats_.sent_bytes += static_cast<uint64_t>(cqe.res);
     record.left_bytes -= static_cast<uint64_t>(cqe.res);
