@@ -9,7 +9,6 @@
 
 #include "base/assert.h"
 #include "ring/epoll_proactor.h"
-#include "ring/token.h"
 #include "ring/poison.h"
 #include "ring/socket.h"
 
@@ -22,22 +21,16 @@ constexpr uint32_t kReadsPerVisit = 4;
 }  // namespace
 
 EpollProactor::Connection& EpollProactor::connection(ConnectionId id) {
-  Connection& found = connections_[id.slot];
-  ASSERT(found.generation == id.generation && (found.flags & kTaken) != 0);
+  Connection& found = connections_.at(id);
   ASSERT((found.flags & kClosing) == 0);
   return found;
 }
 
 uint32_t EpollProactor::take_slot(int descriptor) {
   const uint32_t slot = connections_.take();
-  ASSERT(slot != Slab<Connection>::kNone);
   Connection& taken = connections_[slot];
-  const uint32_t generation = std::max(taken.generation, 1U);
-  taken = Connection{};
-  taken.generation = generation;
   taken.descriptor = descriptor;
   taken.record = Slab<Record>::kNone;
-  taken.flags = kTaken;
   return slot;
 }
 
@@ -65,7 +58,7 @@ Error EpollProactor::ensure_registered(uint32_t slot) {
   if ((at.flags & kRegistered) != 0) return Error::none;
   epoll_event event{};
   event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.u64 = Token{kTokenConnection, slot, at.generation}.pack();
+  event.data.u64 = connections_.token(kTokenConnection, slot);
   stats_.system_calls++;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, at.descriptor, &event) != 0) return error_from_errno(errno);
   at.flags |= kRegistered;
@@ -73,7 +66,7 @@ Error EpollProactor::ensure_registered(uint32_t slot) {
 }
 
 base::Result<ConnectionId, Error> EpollProactor::connect(const Address& to, const Address* source) {
-  if (connections_.taken() == connections_.capacity()) return base::Failure{Error::no_slots};
+  if (connections_.room() == 0) return base::Failure{Error::no_slots};
   const uint32_t slot = take_slot(-1);
   Connection& at = connections_[slot];
   at.flags |= kConnecting;
@@ -376,8 +369,6 @@ void EpollProactor::finish_close(uint32_t slot) {
   at.descriptor = -1;
   stats_.closed++;
   deliver({.operation = Operation::close, .connection = id_of(slot)});
-  // Zero is no generation.
-  at.generation = at.generation == UINT32_MAX ? 1 : at.generation + 1;
   at.flags = 0;
   connections_.give_back(slot);
   if (listeners_starved_ > 0) feed_listeners();

@@ -8,7 +8,6 @@ namespace ringtalk::ring {
 
 struct EpollFlags {
   enum Bit : uint32_t {
-    kTaken = 1U << 0,
     kRegistered = 1U << 1,  // known to epoll
     kConnecting = 1U << 2,  // until the connect completion is delivered
     kOpen = 1U << 3,        // connected or accepted

@@ -96,7 +96,7 @@ void EpollProactor::accept_some(uint32_t index) {
   Listener& at = listeners_[index];
   for (uint32_t i = 0; i < kAcceptsPerTurn && budget_left_ > 0 && at.ready; i++) {
     if (at.paused) return rest_listener(at);
-    if (connections_.taken() == connections_.capacity()) {
+    if (connections_.room() == 0) {
       // A listener that is closing has no time to wait for a slot.
       if (at.closing) return finish_listener(index);
       return starve(at);

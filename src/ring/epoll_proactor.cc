@@ -175,11 +175,11 @@ void EpollProactor::take_event(const epoll_event& event) {
 }
 
 void EpollProactor::take_connection_event(uint32_t slot, uint32_t generation, uint32_t events) {
-  Connection& at = connections_[slot];
-  if (at.generation != generation) {
+  if (connections_.is_stale(slot, generation)) {
     stats_.stale++;
     return;
   }
+  Connection& at = connections_[slot];
   const bool hung_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (hung_up || (events & EPOLLPRI) != 0) at.flags |= kReadToEnd;
   if (hung_up || (events & EPOLLIN) != 0) at.flags |= kReadable;

@@ -21,6 +21,7 @@
 #include "ring/options.h"
 #include "ring/proactor.h"
 #include "ring/slab.h"
+#include "ring/tenants.h"
 
 struct epoll_event;
 
@@ -91,7 +92,7 @@ class EpollProactor final : public Proactor {
 
   template <base::ListLinks Connection::*member>
   struct Links {
-    const Slab<Connection>* connections;
+    const Tenants<Connection>* connections;
     base::ListLinks& operator()(uint32_t slot) const { return (*connections)[slot].*member; }
   };
 
@@ -123,7 +124,7 @@ class EpollProactor final : public Proactor {
   // Connections (epoll_connections.cc).
   Connection& connection(ConnectionId id);
   uint32_t take_slot(int descriptor);
-  ConnectionId id_of(uint32_t slot) const { return {slot, connections_[slot].generation}; }
+  ConnectionId id_of(uint32_t slot) const { return connections_.id_of(slot); }
   bool can_read(const Connection& connection) const;
   void queue_done(uint32_t slot);
   void queue_ready(uint32_t slot);
@@ -143,7 +144,7 @@ class EpollProactor final : public Proactor {
 
   const ProactorOptions options_;
   const base::SystemClock clock_;
-  Slab<Connection> connections_;
+  Tenants<Connection> connections_;
   Slab<Record> records_;
   base::IntrusiveList<Links<&Connection::done>> done_;
   base::IntrusiveList<Links<&Connection::ready>> ready_;

@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -20,19 +19,14 @@ constexpr uint32_t kDescriptorsOpenMax = 32;
 }  // namespace
 
 UringProactor::Connection& UringProactor::connection(ConnectionId id) {
-  Connection& found = connections_[id.slot];
-  ASSERT(found.generation == id.generation && (found.flags & kTaken) != 0);
+  Connection& found = connections_.at(id);
   ASSERT((found.flags & kClosing) == 0);
   return found;
 }
 
 uint32_t UringProactor::take_slot(uint32_t file) {
   const uint32_t slot = connections_.take();
-  ASSERT(slot != Slab<Connection>::kNone);
   Connection& taken = connections_[slot];
-  const uint32_t generation = std::max(taken.generation, 1U);
-  taken = Connection{};
-  taken.generation = generation;
   taken.file = file;
   taken.record = Slab<Record>::kNone;
   taken.flags = kTaken;
@@ -53,7 +47,7 @@ void UringProactor::release_record(Connection& at) {
 base::Result<ConnectionId, Error> UringProactor::connect(const Address& to, const Address* source) {
   ASSERT(to.family != Family::none && to.port != 0);
   ASSERT(source == nullptr || source->family == to.family);
-  if (connections_.taken() == connections_.capacity()) return base::Failure{Error::no_slots};
+  if (connections_.room() == 0) return base::Failure{Error::no_slots};
   const uint32_t slot = take_slot(kNoFile);
   Connection& at = connections_[slot];
   take_record(at);
@@ -264,7 +258,7 @@ bool UringProactor::submit_cancel(uint8_t kind, uint32_t slot) {
   if (sqe == nullptr) return false;
   sqe->opcode = IORING_OP_ASYNC_CANCEL;
   sqe->fd = -1;
-  sqe->addr = Token{kind, slot, at.generation}.pack();
+  sqe->addr = connections_.token(kind, slot);
   sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
   sqe->user_data = Token{kTokenCancel, 0, 0}.pack();
   at.flags &= ~kWantCancel;
@@ -283,8 +277,6 @@ void UringProactor::finish_close(uint32_t slot) {
 void UringProactor::release_slot(uint32_t slot) {
   Connection& at = connections_[slot];
   ASSERT((at.flags & (kAnyHeld | kInTodo)) == 0);
-  // Zero is no generation.
-  at.generation = at.generation == UINT32_MAX ? 1 : at.generation + 1;
   at.flags = 0;
   connections_.give_back(slot);
   // Its file went back too.

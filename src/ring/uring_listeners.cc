@@ -92,9 +92,8 @@ void UringProactor::visit_listeners() {
       if (at.held > 0) {
         if (!at.cancelling) cancel_accepts(index);
       } else if (at.closing) {
-        const bool more = !stopping_ && !at.refused &&
-                          connections_.taken() < connections_.capacity() &&
-                          has_queued(at.descriptor);
+        const bool more =
+            !stopping_ && !at.refused && connections_.room() > 0 && has_queued(at.descriptor);
         other_calls_++;
         if (more) {
           arm_accepts(index);
@@ -115,7 +114,7 @@ void UringProactor::visit_listeners() {
 void UringProactor::arm_accepts(uint32_t index) {
   Listener& at = listeners_[index];
   if (at.refused) return;
-  const uint32_t free = connections_.capacity() - connections_.taken();
+  const uint32_t free = connections_.room();
   if (free == 0 || !stranded_.empty()) {
     if (!at.starved && at.held == 0) {
       at.starved = true;
@@ -230,7 +229,7 @@ void UringProactor::accept_again() {
 
 void UringProactor::accepted(const Accepted& made) {
   if (stopping_) return drop_file(made.file);
-  if (connections_.taken() < connections_.capacity()) return announce(made);
+  if (connections_.room() > 0) return announce(made);
   // connect() has taken the slot that this accept was armed for.
   stats_.accept_parked++;
   if (stranded_.size() == stranded_.capacity()) return drop_file(made.file);
@@ -293,7 +292,7 @@ void UringProactor::on_name(const io_uring_cqe& cqe, uint32_t slot) {
 }
 
 void UringProactor::visit_stranded() {
-  while (!stranded_.empty() && budget_left_ > 0 && connections_.taken() < connections_.capacity()) {
+  while (!stranded_.empty() && budget_left_ > 0 && connections_.room() > 0) {
     const Accepted first = stranded_.front();
     stranded_.erase(stranded_.begin());
     if (stopping_) {

@@ -181,11 +181,10 @@ void UringProactor::deliver(const Completion& completion) {
 io_uring_sqe* UringProactor::prepare(uint8_t opcode, uint8_t kind, uint32_t slot) {
   io_uring_sqe* sqe = ring_.prepare();
   if (sqe == nullptr) return nullptr;
-  Connection& at = connections_[slot];
   sqe->opcode = opcode;
   sqe->flags = IOSQE_FIXED_FILE;
-  sqe->fd = static_cast<int32_t>(at.file);
-  sqe->user_data = Token{kind, slot, at.generation}.pack();
+  sqe->fd = static_cast<int32_t>(connections_[slot].file);
+  sqe->user_data = connections_.token(kind, slot);
   stats_.in_flight++;
   return sqe;
 }
@@ -196,8 +195,7 @@ void UringProactor::dispatch(const io_uring_cqe& cqe) {
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) stats_.in_flight--;
   if (token.operation == kTokenWake) return on_wake();
   if (token.operation == kTokenAccept) return on_accept(cqe, token.slot, token.generation);
-  const Connection& at = connections_[token.slot];
-  if (at.generation != token.generation || (at.flags & kTaken) == 0) {
+  if (connections_.is_stale(token.slot, token.generation)) {
     stats_.stale++;
     if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
       buffers_.give_back(cqe.flags, buffers_.lease(cqe.flags, cqe.res > 0 ? cqe.res : 0));

@@ -19,6 +19,7 @@
 #include "ring/options.h"
 #include "ring/proactor.h"
 #include "ring/slab.h"
+#include "ring/tenants.h"
 #include "ring/uring_buffers.h"
 #include "ring/uring_features.h"
 #include "ring/uring_state.h"
@@ -76,7 +77,7 @@ class UringProactor final : public Proactor {
   };
 
   struct Links {
-    const Slab<Connection>* connections;
+    const Tenants<Connection>* connections;
     base::ListLinks& operator()(uint32_t slot) const { return (*connections)[slot].links; }
   };
 
@@ -113,7 +114,7 @@ class UringProactor final : public Proactor {
 
   // Connections (uring_connections.cc, uring_transfers.cc).
   Connection& connection(ConnectionId id);
-  ConnectionId id_of(uint32_t slot) const { return {slot, connections_[slot].generation}; }
+  ConnectionId id_of(uint32_t slot) const { return connections_.id_of(slot); }
   uint32_t take_slot(uint32_t file);
   void take_record(Connection& at);
   void release_record(Connection& at);
@@ -157,7 +158,7 @@ class UringProactor final : public Proactor {
   const ProactorOptions options_;
   const UringFeatures features_;
   // What the kernel may write to is declared before the ring, which ends first.
-  Slab<Connection> connections_;
+  Tenants<Connection> connections_;
   Slab<Record> records_;
   std::vector<Listener> listeners_;
   std::vector<Accepted> stranded_;  // every slot was taken

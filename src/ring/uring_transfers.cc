@@ -8,7 +8,6 @@
 
 #include "base/assert.h"
 #include "ring/kernel_access.h"
-#include "ring/token.h"
 #include "ring/uring_abi.h"
 #include "ring/uring_proactor.h"
 
