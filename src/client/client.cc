@@ -141,7 +141,7 @@ void ClientSession::tick(const ClientRef& at) {
   }
 }
 
-void ClientSession::stop(const ClientRef& at, bool logout) {
+void ClientSession::stop(const ClientRef& at) {
   switch (phase_) {
     case Phase::stopped:
       return;
@@ -150,10 +150,6 @@ void ClientSession::stop(const ClientRef& at, bool logout) {
       due_ms_ = kNever;
       return;
     case Phase::ready:
-      if (logout && user_ != 0) {
-        at.context.events.transmit(at.index, at.context.writer.logout(0, false));
-      }
-      [[fallthrough]];
     case Phase::connecting:
     case Phase::greeting:
       ending_ = true;
@@ -310,6 +306,10 @@ uint32_t ClientSession::users(const ClientRef& at, std::span<const proto::UserId
 
 uint32_t ClientSession::stats(const ClientRef& at) {
   return transmit(at, at.context.writer.stats(application_id()));
+}
+
+uint32_t ClientSession::logout(const ClientRef& at, bool all_devices) {
+  return transmit(at, at.context.writer.logout(application_id(), all_devices));
 }
 
 uint32_t ClientSession::register_user(const ClientRef& at, std::string_view name,

@@ -45,14 +45,17 @@ class ClientSession {
   void disconnected(const ClientRef& at);
   // Does what is due; cheap when nothing is. Call it when now_ms() >= due_ms().
   void tick(const ClientRef& at);
-  // Ends: stopped with disconnected(), or at once without a connection. `logout` also ends the
-  // token. What is in the outbox stays there for the next start().
-  void stop(const ClientRef& at, bool logout = false);
+  // Ends: stopped with disconnected(), or at once without a connection. What is in the outbox stays
+  // there for the next start().
+  void stop(const ClientRef& at);
 
   // When tick() is to be called (context.now_ms()); kNever: not at all.
   uint32_t due_ms() const noexcept;
   Phase phase() const noexcept { return phase_; }
   bool ready() const noexcept { return phase_ == Phase::ready; }
+  // Put out by a session of the same device, once; it comes back by itself, and a second time is
+  // the end of it.
+  bool kicked() const noexcept { return kicked_; }
   proto::UserId user() const noexcept { return user_; }
 
   // ---- conversations (durable, from any phase)
@@ -82,6 +85,8 @@ class ClientSession {
   uint32_t users(const ClientRef& at, std::span<const proto::UserId> ids,
                  std::span<const std::string_view> names);
   uint32_t stats(const ClientRef& at);
+  // Ends this device's tokens, or those of all devices; behind the Ok the server closes.
+  uint32_t logout(const ClientRef& at, bool all_devices);
   uint32_t register_user(const ClientRef& at, std::string_view name, std::string_view password);
 
  private:

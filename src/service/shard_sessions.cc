@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "proto/error_text.h"
 #include "service/accounts.h"
 #include "service/admission.h"
 #include "service/chat.h"
@@ -213,7 +214,7 @@ void Shard::reply_ok(uint32_t slot, uint64_t id) {
 void Shard::reply_error(uint32_t slot, uint64_t id, wire::ErrorCode code, uint32_t retry_after_ms,
                         std::string_view text) {
   stats_.errors_out++;
-  if (text.empty()) text = wire::EnumNameErrorCode(code);
+  if (text.empty()) text = proto::sentence_of(code);
   reply(slot, frames_.error(id, code, text, retry_after_ms));
 }
 

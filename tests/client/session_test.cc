@@ -273,14 +273,24 @@ TEST(ClientSession, stops_from_any_phase) {
   }
   Stage s;
   s.log_in();
-  s.session.stop(s.at, true);
-  s.take(wire::Body::Logout);
+  s.session.stop(s.at);
   EXPECT_EQ(s.closes, 1);
   s.push(1, "too late");
   s.drop();
   EXPECT_EQ(s.told(), Lines{"ready 1001 fresh"});
   s.run_ms(100'000);
   EXPECT_EQ(s.connects, 1);
+}
+
+TEST(ClientSession, logs_out_and_hears_that_it_has) {
+  Stage s;
+  s.log_in();
+  s.told();
+  const uint32_t request = s.session.logout(s.at, true);
+  const SentFrame logout = s.take(wire::Body::Logout);
+  EXPECT_TRUE(logout->body_as_Logout()->all_devices());
+  s.reply(s.server.ok(logout.id()));
+  EXPECT_EQ(s.told(), Lines{"reply " + std::to_string(request) + " Ok"});
 }
 
 TEST(ClientSession, tells_replies_to_requests) {

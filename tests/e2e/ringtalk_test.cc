@@ -150,7 +150,10 @@ TEST_F(RingtalkTool, says_what_went_wrong_and_how_to_go_on) {
     std::string said;
   };
   const Case cases[] = {
-      {{"--server", server, "register", "ada"}, "another\n", 1, "NameTaken"},
+      {{"--server", server, "register", "ada"},
+       "another\n",
+       1,
+       "NameTaken: somebody has this name"},
       {{"--server", server, "login", "ada"}, "wrong\n", 1, "wrong name or password"},
       {{"--server", server, "login", "nobody"}, "wrong\n", 1, "wrong name or password"},
       {{"--server", server, "login", "ada"}, "", 2, "is empty"},
@@ -172,9 +175,98 @@ TEST_F(RingtalkTool, says_what_went_wrong_and_how_to_go_on) {
   }
   const Finished help = tool({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* verb : {"register", "login", "send", "listen", "room", "ping"}) {
+  for (const char* verb :
+       {"register", "login", "logout", "send", "listen", "room", "ping", "stats"}) {
     EXPECT_TRUE(has(help.output, verb)) << verb;
   }
+}
+
+TEST_F(RingtalkTool, logs_out_here_and_everywhere) {
+  make_user("ada");
+  // The same user on another machine.
+  const auto log_in_laptop = [&] {
+    return tool({"--server", server_.target(), "--profile", "laptop", "login", "ada"},
+                "a password\n");
+  };
+  ASSERT_EQ(log_in_laptop().status, 0);
+
+  const Finished out = tool({"--profile", "ada", "logout"});
+  EXPECT_EQ(out.status, 0) << out.errors;
+  EXPECT_TRUE(
+      has(out.output, R"({"event":"logged_out","user":1,"name":"ada","all_devices":false})"))
+      << out.output;
+  const Finished after = tool({"--profile", "ada", "ping", "--count", "1"});
+  EXPECT_EQ(after.status, 1);
+  EXPECT_EQ(after.errors, "ringtalk: ada is not logged in; run: ringtalk login ada\n");
+  EXPECT_EQ(tool({"--profile", "laptop", "ping", "--count", "1"}).status, 0);
+
+  Process listen(command({"--profile", "laptop", "listen"}));
+  ASSERT_TRUE(wait_until([&] { return has(listen.output(), "listening"); }, &listen));
+  make_user("ada2");  // somebody else is not concerned
+  ASSERT_EQ(tool({"--server", server_.target(), "--profile", "ada", "login", "ada"}, "a password\n")
+                .status,
+            0);
+  EXPECT_EQ(tool({"--profile", "ada", "logout", "--all-devices"}).status, 0);
+  EXPECT_EQ(listen.wait(), 1);
+  EXPECT_TRUE(has(listen.errors(), "ada has logged out; run: ringtalk login ada"))
+      << listen.errors();
+  EXPECT_EQ(tool({"--profile", "ada2", "ping", "--count", "1"}).status, 0);
+  const Finished refused = tool({"--profile", "laptop", "ping", "--count", "1"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_TRUE(has(refused.errors, "no longer valid; run: ringtalk login ada")) << refused.errors;
+  // There is nothing left to end, and that is no failure.
+  EXPECT_EQ(tool({"--profile", "laptop", "logout"}).status, 0);
+  EXPECT_EQ(tool({"--profile", "laptop", "logout"}).status, 1);
+  EXPECT_EQ(log_in_laptop().status, 0);
+  EXPECT_EQ(tool({"--profile", "laptop", "ping", "--count", "1"}).status, 0);
+}
+
+TEST_F(RingtalkTool, says_that_its_session_was_taken_over) {
+  make_user("ada");
+  make_user("grace");
+  Process pings(command({"--profile", "ada", "ping", "--count", "1000", "--interval-ms", "60000"}));
+  ASSERT_TRUE(wait_until([&] { return has(pings.output(), "pong"); }, &pings));
+  EXPECT_EQ(tool({"--profile", "ada", "send", "grace", "hi"}).status, 0);
+  EXPECT_EQ(pings.wait(), 1);
+  EXPECT_TRUE(has(pings.errors(), "was taken over")) << pings.errors();
+  EXPECT_TRUE(has(pings.errors(), "--profile")) << pings.errors();
+
+  // A token from before a newer login of the same device: it may not write any more.
+  write_file(state_of("copy"), read_file(state_of("ada")));
+  ASSERT_EQ(tool({"--server", server_.target(), "--profile", "ada", "login", "ada"}, "a password\n")
+                .status,
+            0);
+  const Finished fenced = tool({"--profile", "copy", "send", "grace", "hi"});
+  EXPECT_EQ(fenced.status, 1);
+  EXPECT_EQ(fenced.output, "");
+  EXPECT_TRUE(has(fenced.errors, "run: ringtalk login ada")) << fenced.errors;
+}
+
+TEST_F(RingtalkTool, shows_statistics_to_who_has_the_key) {
+  const Finished shown = tool(
+      {"--server", server_.target(), "stats", "--token-key", server_.data_dir() + "/token.key"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_TRUE(shown.output.starts_with(R"({"event":"stats","server":")" + server_.target()))
+      << shown.output;
+  EXPECT_TRUE(has(shown.output, R"("echoes":0)")) << shown.output;
+  EXPECT_EQ(lines_with(shown.output, "\n"), 1u);
+  // It is nobody's login.
+  EXPECT_EQ(read_file(state_of("default")), "");
+
+  // That was the key which a server makes in its data directory; this one was given one.
+  Server own;
+  ASSERT_EQ(own.error(), "");
+  const Words ask = {"--server", own.target(), "stats", "--token-key"};
+  const auto with_key = [&](const std::string& file) {
+    Words words = ask;
+    words.push_back(file);
+    return tool(words);
+  };
+  EXPECT_EQ(with_key(own.token_key_file()).status, 0);
+  const Finished wrong = with_key(server_.data_dir() + "/token.key");
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_TRUE(has(wrong.errors, "is not the key of " + own.target())) << wrong.errors;
+  EXPECT_EQ(with_key("/nowhere/at/all").status, 2);
 }
 
 TEST_F(RingtalkTool, listens_and_sends_side_by_side) {

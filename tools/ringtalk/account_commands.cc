@@ -1,4 +1,4 @@
-// register and login.
+// register, login, logout and stats.
 
 #include <cstring>
 
@@ -55,12 +55,59 @@ class Login final : public Command {
   }
 };
 
+// Of one device, or of all; the caller forgets the tokens.
+class Logout final : public Command {
+ public:
+  using Command::Command;
+
+ private:
+  void begin() override { session_.logout(at_, setup_.options.all_devices); }
+  void replied(client::ClientIndex client, uint32_t request, const wire::Frame& frame) override {
+    if (frame.body_as_Ok() == nullptr) return Command::replied(client, request, frame);
+    finish(0);
+  }
+  void ended(client::ClientIndex client, const client::Ending& ending) override {
+    // What the token was to lose it has lost.
+    if (ending.code == wire::ErrorCode::TokenInvalid) return finish(0);
+    Command::ended(client, ending);
+  }
+};
+
+class Stats final : public Command {
+ public:
+  using Command::Command;
+
+ private:
+  void begin() override { session_.stats(at_); }
+  void replied(client::ClientIndex client, uint32_t request, const wire::Frame& frame) override {
+    const wire::StatsReply* reply = frame.body_as_StatsReply();
+    if (reply == nullptr) return Command::replied(client, request, frame);
+    print(JsonLine("stats")
+              .text("server", setup_.profile.server)
+              .object("stats", reply->json() == nullptr ? "" : reply->json()->string_view())
+              .str());
+    finish(0);
+  }
+  void ended(client::ClientIndex client, const client::Ending& ending) override {
+    if (ending.code != wire::ErrorCode::TokenInvalid) return Command::ended(client, ending);
+    fail(
+        setup_.options.token_key + " is not the key of " + setup_.profile.server +
+        "; name the one it was started with, or token.key of its data directory: --token-key FILE");
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<Command> make_account_command(Setup setup,
                                               std::unique_ptr<ring::Proactor> proactor) {
   if (setup.options.verb == Verb::login) {
     return std::make_unique<Login>(std::move(setup), std::move(proactor), client::ClientOptions{});
+  }
+  if (setup.options.verb == Verb::logout) {
+    return std::make_unique<Logout>(std::move(setup), std::move(proactor), client::ClientOptions{});
+  }
+  if (setup.options.verb == Verb::stats) {
+    return std::make_unique<Stats>(std::move(setup), std::move(proactor), client::ClientOptions{});
   }
   return std::make_unique<Register>(std::move(setup), std::move(proactor), client::ClientOptions{});
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "proto/error_text.h"
 #include "proto/verifier.h"
 #include "tools/ringtalk/command.h"
 #include "tools/ringtalk/json_line.h"
@@ -76,6 +77,7 @@ class Send final : public Command {
       print(JsonLine("rejected")
                 .conversation(result.conversation)
                 .text("error", wire::EnumNameErrorCode(result.error))
+                .text("text", proto::sentence_of(result.error))
                 .str());
       exit_ = 1;
     }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/assert.h"
+#include "proto/error_text.h"
 #include "proto/verifier.h"
 
 namespace ringtalk::tool {
@@ -23,7 +24,8 @@ uint64_t seed() {
 
 std::string with_text(std::string what, const wire::Error& error) {
   what += wire::EnumNameErrorCode(error.code());
-  if (error.text() != nullptr) what += ": " + error.text()->str();
+  const std::string text = error.text() == nullptr ? std::string() : error.text()->str();
+  what += ": " + (text.empty() ? std::string(proto::sentence_of(error.code())) : text);
   return what;
 }
 
@@ -90,7 +92,9 @@ void Command::look_at_session() {
                  setup_.profile.server.c_str(), ring::to_string(connection_.last_error()));
     return finish(kExitUnreachable);
   }
-  if (lost && began_ && !stays()) return fail("the connection was lost");
+  if (lost && began_ && !stays()) {
+    return fail(session_.kicked() ? taken_over() : "the connection was lost");
+  }
   if (lost && stays() && !std::exchange(told_lost_, true)) {
     std::fprintf(stderr, "ringtalk: the connection was lost, trying again\n");
   }
@@ -152,14 +156,20 @@ void Command::ready(client::ClientIndex, proto::UserId, client::Bytes) {
   begin();
 }
 
+std::string Command::taken_over() const {
+  return "this session was taken over: by another command of this profile (a second one beside it "
+         "needs a --profile of its own), or by a newer login (then run: ringtalk login " +
+         setup_.profile.name + ")";
+}
+
 void Command::ended(client::ClientIndex, const client::Ending& ending) {
   if (ending.why == client::Ending::Why::kicked) {
-    if (ending.kick == wire::KickReason::LoggedInElsewhere) {
-      return fail(
-          "another command of this profile has taken over; a second one beside it needs a "
-          "--profile of its own");
+    if (ending.kick == wire::KickReason::LoggedInElsewhere) return fail(taken_over());
+    if (ending.kick == wire::KickReason::LoggedOut) {
+      return fail(setup_.profile.name + " has logged out; run: ringtalk login " +
+                  setup_.profile.name);
     }
-    return fail(std::string("logged out by the server: ") + wire::EnumNameKickReason(ending.kick));
+    return fail(std::string("put out by the server: ") + wire::EnumNameKickReason(ending.kick));
   }
   switch (ending.code) {
     case wire::ErrorCode::WrongCredentials:
@@ -176,8 +186,9 @@ void Command::ended(client::ClientIndex, const client::Ending& ending) {
 
 void Command::turned_away(client::ClientIndex, wire::ErrorCode code) {
   if (std::exchange(told_busy_, true)) return;
-  std::fprintf(stderr, "ringtalk: the server says %s, trying again\n",
-               wire::EnumNameErrorCode(code));
+  const std::string_view text = proto::sentence_of(code);
+  std::fprintf(stderr, "ringtalk: %s: %.*s; trying again\n", wire::EnumNameErrorCode(code),
+               static_cast<int>(text.size()), text.data());
 }
 
 void Command::replied(client::ClientIndex, uint32_t, const wire::Frame& frame) {
@@ -188,6 +199,8 @@ std::unique_ptr<Command> make_command(Setup setup, std::unique_ptr<ring::Proacto
   switch (setup.options.verb) {
     case Verb::register_user:
     case Verb::login:
+    case Verb::logout:
+    case Verb::stats:
       return make_account_command(std::move(setup), std::move(proactor));
     case Verb::send:
     case Verb::listen:

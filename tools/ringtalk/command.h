@@ -43,7 +43,7 @@ class Command : public client::ClientEvents {
   void close(client::ClientIndex) final { connection_.close(); }
   client::Credentials credentials(client::ClientIndex) final;
   void ready(client::ClientIndex, proto::UserId user, client::Bytes token) override;
-  void ended(client::ClientIndex, const client::Ending& ending) final;
+  void ended(client::ClientIndex, const client::Ending& ending) override;
   void turned_away(client::ClientIndex, wire::ErrorCode code) final;
   void sent(client::ClientIndex, const client::SendResult&) override {}
   void message(client::ClientIndex, const proto::MessageFields&) override {}
@@ -85,6 +85,7 @@ class Command : public client::ClientEvents {
  private:
   void loop();
   void look_at_session();
+  std::string taken_over() const;
   void look_at_console(Console& console);
   uint64_t deadline_ns() const;
 

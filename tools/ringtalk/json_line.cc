@@ -40,6 +40,13 @@ JsonLine& JsonLine::conversation(const proto::ConversationId& conversation) {
   return *this;
 }
 
+JsonLine& JsonLine::object(const char* key, std::string_view json) {
+  auto parsed = nlohmann::ordered_json::parse(json, nullptr, false);
+  if (parsed.is_discarded()) return text(key, json);
+  object_->json[key] = std::move(parsed);
+  return *this;
+}
+
 JsonLine& JsonLine::body(wire::MessageKind kind, proto::Bytes body) {
   if (kind != wire::MessageKind::Text) return text("hex", hex_of(body));
   return text("text", {reinterpret_cast<const char*>(body.data()), body.size()});

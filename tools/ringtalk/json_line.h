@@ -27,6 +27,8 @@ class JsonLine {
   JsonLine& text(const char* key, std::string_view value);
   JsonLine& flag(const char* key, bool value);
   JsonLine& conversation(const proto::ConversationId& conversation);
+  // `json` is JSON already; where it is none, it becomes text.
+  JsonLine& object(const char* key, std::string_view json);
   // Text as "text", anything else as "hex".
   JsonLine& body(wire::MessageKind kind, proto::Bytes body);
   std::string str() const;

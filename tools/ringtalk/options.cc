@@ -35,6 +35,10 @@ void add_commands(CLI::App& app, Options& options) {
   command->add_option("NAME", options.name)->required();
   add_password(*command, options);
 
+  command = on(app.add_subcommand("logout", "end the login"), Verb::logout);
+  command->add_flag("--all-devices", options.all_devices,
+                    "also wherever else this user is logged in");
+
   command =
       on(app.add_subcommand("send", "send a message, or each line of standard input"), Verb::send);
   command->add_option("TO", options.to, "a name, or the number of a user")->required();
@@ -57,6 +61,12 @@ void add_commands(CLI::App& app, Options& options) {
   command->add_option("--bytes", options.bytes, "body of the echo")
       ->capture_default_str()
       ->check(CLI::Range(0, 16'384));
+
+  command = on(app.add_subcommand("stats", "the server's statistics, for who has its token key"),
+               Verb::stats);
+  command->add_option("--token-key", options.token_key,
+                      "the server's key file; default: $XDG_DATA_HOME/ringtalk/token.key or "
+                      "~/.local/share/ringtalk/token.key");
 }
 
 }  // namespace

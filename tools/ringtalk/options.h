@@ -11,7 +11,7 @@
 
 namespace ringtalk::tool {
 
-enum class Verb : uint8_t { none, register_user, login, send, listen, room, ping };
+enum class Verb : uint8_t { none, register_user, login, logout, send, listen, room, ping, stats };
 
 struct Options {
   Verb verb = Verb::none;
@@ -22,6 +22,8 @@ struct Options {
 
   std::string name;  // register, login
   std::string password_file;
+  bool all_devices = false;        // logout
+  std::string token_key;           // stats: file; empty: where a server makes its own
   std::string to;                  // send
   std::vector<std::string> words;  // send, room: one message; empty: each line of standard input
   uint64_t room = 0;

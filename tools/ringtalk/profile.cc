@@ -72,7 +72,8 @@ base::Result<Profile, ProfileError> load_profile(const std::string& profile) {
     bool sound = logins.size() == kDevices;
     for (size_t i = 0; sound && i < kDevices; i++) {
       content.logins[i].device = logins[i].at("device").get<uint64_t>();
-      sound = from_hex(logins[i].at("token").get<std::string>(), content.logins[i].token);
+      const std::string token = logins[i].at("token").get<std::string>();
+      sound = token.empty() || from_hex(token, content.logins[i].token);
     }
     if (sound) return content;
   } catch (const json::exception&) {
@@ -87,7 +88,8 @@ base::Status<ProfileError> save_profile(const std::string& profile, const Profil
   }
   json logins = json::array();
   for (const DeviceLogin& login : content.logins) {
-    logins.push_back({{"device", login.device}, {"token", hex_of(login.token)}});
+    logins.push_back(
+        {{"device", login.device}, {"token", login.in() ? hex_of(login.token) : std::string()}});
   }
   const json saved = {{"server", content.server}, {"name", content.name},
                       {"user", content.user},     {"logins", logins},

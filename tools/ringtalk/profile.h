@@ -27,7 +27,8 @@ inline constexpr size_t kDevices = 2;
 
 struct DeviceLogin {
   proto::DeviceId device = 0;
-  proto::TokenBytes token{};
+  proto::TokenBytes token{};  // zeros: logged out
+  bool in() const { return token != proto::TokenBytes{}; }
 };
 
 struct Profile {
