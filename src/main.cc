@@ -249,7 +249,7 @@ void Server::open_store() {
   store_ = std::move(opened->store);
   users_ = opened->users;
   port_ = switchboard_.join(opened->node, *node_);
-  const service::NodeMemory memory{{opened->node, opened->boot}, opened->revocations};
+  const service::NodeMemory memory{{opened->node, opened->boot}, std::move(opened->revocations)};
   node_->attach(memory, *store_, *port_, *port_);
 }
 

@@ -52,6 +52,13 @@ struct ClientMessageId {
   auto operator<=>(const ClientMessageId&) const = default;
 };
 
+// One user has any number of devices; 0 is a device too (clients that name none share it).
+struct UserDevice {
+  UserId user = 0;
+  DeviceId device = 0;
+  auto operator<=>(const UserDevice&) const = default;
+};
+
 // A finaliser (splitmix64): spreads ids over shards, writers and hash tables.
 inline constexpr uint64_t mix(uint64_t x) noexcept {
   x ^= x >> 30;
@@ -63,6 +70,9 @@ inline constexpr uint64_t mix(uint64_t x) noexcept {
 
 struct ConversationHash {
   size_t operator()(const ConversationId& c) const noexcept { return mix(c.a ^ mix(c.b)); }
+};
+struct UserDeviceHash {
+  size_t operator()(const UserDevice& d) const noexcept { return mix(d.user ^ mix(d.device)); }
 };
 struct ClientMessageHash {
   size_t operator()(const ClientMessageId& m) const noexcept { return mix(m.high ^ mix(m.low)); }

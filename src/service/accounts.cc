@@ -1,5 +1,6 @@
 #include "service/accounts.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -79,7 +80,7 @@ void Accounts::resume(uint32_t slot, uint64_t id, const wire::Resume& request) {
   const bool good = token.ok() && proto::is_id(token->user) &&
                     token->load() == proto::is_load_user(token->user) &&
                     (!token->load() || node.load_users()) &&
-                    token->epoch >= node.epoch_min(token->user);
+                    token->epoch >= node.revocations().epoch_min({token->user, token->device});
   if (!good) {
     shard_.stats().login_failures++;
     return shard_.reply_error(slot, id, wire::ErrorCode::TokenInvalid);
@@ -98,7 +99,7 @@ void Accounts::logout(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Lo
     return shard_.end(slot, CloseReason::logged_out);
   }
   if (request.all_devices()) return revoke_all(slot, id, bytes);
-  // The next epoch belongs to nobody: no write under the old token can commit.
+  // The next epoch belongs to nobody: no token of this device is good any more.
   store::RaiseEpoch raise{session.user, shard_.sessions().rest(slot).device, session.device_class};
   if (shard_.submit(slot, id, bytes, shard_.index(), std::move(raise))) return;
   shard_.reply_busy(slot, id);
@@ -157,8 +158,9 @@ void Accounts::verified(uint32_t slot, Waiting& waiting, bool good) {
     shard_.stats().login_failures++;
     return refuse(slot, wire::ErrorCode::WrongCredentials);
   }
+  const uint64_t lifetime_ms = std::min(shard_.limits().token_lifetime_ms, proto::kIdMax / 2);
   store::RaiseEpoch raise{waiting.user, shard_.sessions().rest(slot).device,
-                          shard_.sessions()[slot].device_class};
+                          shard_.sessions()[slot].device_class, shard_.wall_ms() + lifetime_ms};
   if (!shard_.submit(slot, waiting.id, 0, shard_.index(), std::move(raise))) {
     refuse(slot, wire::ErrorCode::ServerBusy);
   }
@@ -198,18 +200,26 @@ void Accounts::take(Session* session, const store::Ticket& ticket, store::Creden
 }
 
 void Accounts::take(Session* session, const store::Ticket& ticket, store::EpochRaised& answer) {
-  if (session == nullptr) return;
-  if (session->phase == Phase::online) {  // Logout
+  shard_.node().revocations().revoke_device(answer.older, shard_.wall_ms());
+  const bool by_login = answer.expires_ms != 0;
+  const bool waits = session != nullptr && session->phase == Phase::logging_in;
+  if (session != nullptr && session->phase == Phase::online) {
+    ASSERT(!by_login);
     shard_.reply_ok(ticket.slot, ticket.request);
-    return shard_.end(ticket.slot, CloseReason::logged_out);
+    shard_.end(ticket.slot, CloseReason::logged_out);
   }
-  if (session->phase != Phase::logging_in) return;
+  // A session that gets the new epoch ends the older ones by itself.
+  if (!waits) {
+    return shard_.chat().kick_device(
+        answer.older.device, answer.epoch,
+        by_login ? wire::KickReason::LoggedInElsewhere : wire::KickReason::LoggedOut);
+  }
   const Waiting& waiting = *waiting_.at(ticket.slot);
   proto::Token token;
   token.epoch = answer.epoch;
   token.user = waiting.user;
   token.device = shard_.sessions().rest(ticket.slot).device;
-  token.expires_ms = shard_.wall_ms() + shard_.limits().token_lifetime_ms;
+  token.expires_ms = answer.expires_ms;
   shard_.stats().logins++;
   const uint64_t id = waiting.id;
   waiting_.erase(ticket.slot);
@@ -221,7 +231,7 @@ void Accounts::take(Session* session, const store::Ticket& ticket, store::Revoke
   ASSERT(found != revoking_.end());
   const proto::UserId user = found->second;
   revoking_.erase(found);
-  shard_.node().revoke(user, answer.epoch_min);
+  shard_.node().revocations().revoke_user(user, answer.epoch_min);
   if (session != nullptr && session->phase == Phase::online) {
     shard_.reply_ok(ticket.slot, ticket.request);
     shard_.end(ticket.slot, CloseReason::logged_out);
@@ -275,6 +285,11 @@ void Accounts::routed(uint32_t slot) {
   const std::unique_ptr<Waiting> waiting = std::move(found->second);
   waiting_.erase(found);
   const Session& session = shard_.sessions()[slot];
+  // A logout that came between the look at the token and the route found nobody to kick.
+  const proto::UserDevice device{session.user, shard_.sessions().rest(slot).device};
+  if (session.epoch < shard_.node().revocations().epoch_min(device)) {
+    return shard_.kick(slot, wire::KickReason::LoggedOut);
+  }
   shard_.reply(
       slot, shard_.frames().logged_in(waiting->id, session.user, waiting->token, session.number));
 }

@@ -38,6 +38,11 @@ void Chat::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason re
   routes_->kick_user(user, epoch_min, reason);
 }
 
+void Chat::kick_device(const proto::UserDevice& device, uint32_t epoch_min,
+                       wire::KickReason reason) {
+  routes_->kick_device(device, epoch_min, reason);
+}
+
 void Chat::room_join(uint32_t slot, uint64_t id, const wire::RoomJoin& join) {
   rooms_->join(slot, id, join.room());
 }
@@ -100,6 +105,7 @@ void Chat::take(const Mail& mail) {
       routes_->take_close(mail);
       break;
     case MailKind::kick_user:
+    case MailKind::kick_device:
       routes_->take_kick(mail);
       break;
     case MailKind::route_opened:

@@ -37,6 +37,7 @@ class Chat final : public OutgoingSink, public MailTaker {
   void closing(uint32_t slot);
   // Ends every session of the user with a lower epoch, wherever it is.
   void kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason);
+  void kick_device(const proto::UserDevice& device, uint32_t epoch_min, wire::KickReason reason);
 
   // ---- frames of online sessions; `bytes` is the frame's size
   void room_join(uint32_t slot, uint64_t id, const wire::RoomJoin& join);

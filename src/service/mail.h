@@ -31,6 +31,7 @@ enum class MailKind : uint8_t {
   route_open,   // slot, generation; a: user; b: device; number: epoch
   route_close,  // slot, generation; a: user
   kick_user,    // a: user; number: sessions of lower epochs; byte: wire::KickReason
+  kick_device,  // the same of one device, b
   // ---- routes, from the user's home to the session's shard
   route_opened,  // slot, generation
   kick_session,  // slot, generation; byte: wire::KickReason

@@ -33,9 +33,7 @@ void Node::attach(const NodeMemory& memory, store::Store& store, cluster::Direct
   store_ = &store;
   directory_ = &directory;
   relay_ = &relay;
-  for (const store::Revocation& each : memory.revocations) {
-    revocations_[each.user] = each.epoch_min;
-  }
+  revocations_.load(memory.revocations);
 }
 
 void Node::add_shards(const std::vector<ring::Proactor*>& proactors, uint32_t slots) {
@@ -79,18 +77,6 @@ bool Node::admit_connection() noexcept {
 void Node::connection_closed() noexcept {
   const uint64_t before = connections_.fetch_sub(1, std::memory_order_relaxed);
   ASSERT(before > 0);
-}
-
-uint32_t Node::epoch_min(proto::UserId user) const {
-  std::shared_lock lock(revocations_mutex_);
-  const auto found = revocations_.find(user);
-  return found == revocations_.end() ? 0 : found->second;
-}
-
-void Node::revoke(proto::UserId user, uint32_t epoch_min) {
-  std::unique_lock lock(revocations_mutex_);
-  uint32_t& lowest = revocations_[user];
-  lowest = std::max(lowest, epoch_min);
 }
 
 void Node::ask_all(uint32_t shard, uint32_t slot, uint32_t generation, uint64_t request) {

@@ -12,11 +12,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/clock.h"
 #include "base/workers.h"
@@ -27,6 +24,7 @@
 #include "proto/token.h"
 #include "ring/proactor.h"
 #include "service/limits.h"
+#include "service/revocations.h"
 #include "service/stats.h"
 #include "store/store.h"
 
@@ -49,7 +47,7 @@ struct NodeOptions {
 // What a store knew when it was opened.
 struct NodeMemory {
   NodeIdentity identity;
-  std::vector<store::Revocation> revocations;
+  store::Revocations revocations;
 };
 
 // Called on a thread of the store, of a relay or of a shard: must not block.
@@ -102,9 +100,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   void connection_closed() noexcept;
   uint64_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 
-  // The lowest epoch of a user's tokens that is still good.
-  uint32_t epoch_min(proto::UserId user) const;
-  void revoke(proto::UserId user, uint32_t epoch_min);
+  Revocations& revocations() noexcept { return revocations_; }
 
   // Asks every shard; the round comes back to the session that asked, or to stats_for_main.
   void ask_all(uint32_t shard, uint32_t slot, uint32_t generation, uint64_t request);
@@ -139,8 +135,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   std::atomic<uint64_t> connections_{0};
   mutable std::mutex limits_mutex_;
   std::shared_ptr<const Limits> limits_;
-  mutable std::shared_mutex revocations_mutex_;
-  boost::unordered_flat_map<proto::UserId, uint32_t> revocations_;
+  Revocations revocations_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

@@ -62,6 +62,15 @@ void Routes::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason 
                                            .a = user});
 }
 
+void Routes::kick_device(const proto::UserDevice& device, uint32_t epoch_min,
+                         wire::KickReason reason) {
+  postbox_.post(port_.home_of_user(device.user), {.kind = MailKind::kick_device,
+                                                  .byte = static_cast<uint8_t>(reason),
+                                                  .number = epoch_min,
+                                                  .a = device.user,
+                                                  .b = device.device});
+}
+
 // ---- the user's home
 
 void Routes::take_open(const Mail& mail) {
@@ -117,7 +126,9 @@ void Routes::take_close(const Mail& mail) {
 void Routes::take_kick(const Mail& mail) {
   std::vector<RouteEntry> lower;
   for (uint32_t at = table_.first(mail.a); at != kNoIndex; at = table_.next(at)) {
-    if (table_[at].epoch < mail.number) lower.push_back(table_[at]);
+    const RouteEntry& known = table_[at];
+    const bool meant = mail.kind == MailKind::kick_user || known.device == mail.b;
+    if (meant && known.epoch < mail.number) lower.push_back(known);
   }
   // They leave the list by their route_close.
   for (const RouteEntry& known : lower) kick(known, static_cast<wire::KickReason>(mail.byte));

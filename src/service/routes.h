@@ -33,6 +33,7 @@ class Routes {
 
   // ---- any shard
   void kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason);
+  void kick_device(const proto::UserDevice& device, uint32_t epoch_min, wire::KickReason reason);
 
   // ---- the user's home
   void take_open(const Mail& mail);

@@ -70,21 +70,34 @@ bool raise_epoch(Connection& connection, const RaiseEpoch& request, Answer& answ
   }
   bool known = false;
   uint64_t epoch = 0;
+  uint64_t tokens_until_ms = 0;
+  uint64_t void_until_ms = 0;
   {
-    Rows rows(connection, Query::session_lock, request.user, request.device);
+    Rows rows(connection, Query::epoch_find, request.user, request.device);
     known = rows.next();
-    if (known) epoch = rows.number(0);
     if (rows.failed()) return false;
+    if (known) {
+      epoch = rows.number(0);
+      tokens_until_ms = rows.number(1);
+      void_until_ms = rows.number(2);
+    }
   }
   epoch = std::max<uint64_t>(epoch + 1, found.epoch_min);
+  // Every token that was made so far is void now. Whether it has expired is not asked here: the
+  // clock may be wrong today, and the row is for good.
+  void_until_ms = std::max(void_until_ms, tokens_until_ms);
+  answer =
+      EpochRaised{static_cast<uint32_t>(epoch),
+                  request.expires_ms,
+                  {{request.user, request.device}, static_cast<uint32_t>(epoch), void_until_ms}};
   const uint64_t device_class = request.device_class;
-  constexpr uint64_t kNobody = 0;
-  const bool written = known ? execute(connection, Query::epoch_set, epoch, device_class,
-                                       request.user, request.device)
-                             : execute(connection, Query::session_add, request.user, request.device,
-                                       device_class, epoch, kNobody, kNobody, kNobody);
-  answer = EpochRaised{static_cast<uint32_t>(epoch)};
-  return written;
+  if (!known) {
+    constexpr uint64_t kNobody = 0;
+    return execute(connection, Query::session_add, request.user, request.device, device_class,
+                   epoch, request.expires_ms, kNobody, kNobody, kNobody);
+  }
+  return execute(connection, Query::epoch_set, epoch, device_class, request.expires_ms,
+                 void_until_ms, request.user, request.device);
 }
 
 bool revoke_sessions(Connection& connection, const RevokeSessions& request, uint64_t now_ms,

@@ -34,8 +34,16 @@ struct Credential {
   std::string name;
   std::string password_hash;
 };
+// Tokens of the device below `epoch_min` are void. All of them expire by `until_ms`.
+struct DeviceRevocation {
+  proto::UserDevice device;
+  uint32_t epoch_min;
+  uint64_t until_ms;
+};
 struct EpochRaised {
   uint32_t epoch;
+  uint64_t expires_ms;     // as in the request
+  DeviceRevocation older;  // until_ms 0: there never was an older token
 };
 struct Revocation {
   proto::UserId user;
@@ -45,7 +53,8 @@ struct Revoked {
   uint32_t epoch_min;
 };
 struct Revocations {
-  std::vector<Revocation> list;
+  std::vector<Revocation> users;
+  std::vector<DeviceRevocation> devices;
 };
 struct User {
   proto::UserId id;

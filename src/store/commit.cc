@@ -180,9 +180,10 @@ bool Commit::hold(const Append& append, Session& session) {
   } else {
     ASSERT(append.load_user);
     constexpr uint64_t kClassUnknown = 0;
+    constexpr uint64_t kTokensUnknown = proto::kIdMax;  // somebody else makes a load user's
     if (!execute(connection_, Query::load_user_add, append.sender, now_ms_) ||
         !execute(connection_, Query::session_add, append.sender, append.device, kClassUnknown,
-                 epoch, node, boot, mine.session)) {
+                 epoch, kTokensUnknown, node, boot, mine.session)) {
       return false;
     }
   }

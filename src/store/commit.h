@@ -51,16 +51,6 @@ class Commit {
     uint64_t dealt = 0;     // user id of CreateUser in this try
     uint64_t unknown = 0;   // seq or user id of a try whose outcome is unknown
   };
-  struct SessionKey {
-    proto::UserId user;
-    proto::DeviceId device;
-    bool operator==(const SessionKey&) const = default;
-  };
-  struct SessionHash {
-    size_t operator()(const SessionKey& k) const noexcept {
-      return proto::mix(k.user ^ proto::mix(k.device));
-    }
-  };
   struct Session {
     bool loaded = false;
     bool exists = false;
@@ -99,7 +89,7 @@ class Commit {
   std::span<Answer> answers_;
   uint64_t now_ms_ = 0;
   std::vector<Item> items_;
-  std::unordered_map<SessionKey, Session, SessionHash> sessions_;
+  std::unordered_map<proto::UserDevice, Session, proto::UserDeviceHash> sessions_;
   std::unordered_map<proto::ConversationId, Conversation, proto::ConversationHash> conversations_;
   std::vector<proto::ConversationId> order_;  // sorted: the order of locks
   Holds holds_;

@@ -142,13 +142,13 @@ bool start_node(SqliteConnection& connection, uint32_t& boot) {
   return connection.commit() == SqlError::none;
 }
 
-bool read_start(SqliteConnection& connection, OpenedStore& opened) {
+bool read_start(SqliteConnection& connection, uint64_t now_ms, OpenedStore& opened) {
   Answer users;
   Answer revocations;
   if (!answer_read(connection, CountUsers{}, users)) return false;
-  if (!answer_read(connection, LoadRevocations{}, revocations)) return false;
+  if (!answer_read(connection, LoadRevocations{now_ms}, revocations)) return false;
   opened.users = std::get<UserCount>(users).users;
-  opened.revocations = std::move(std::get<Revocations>(revocations).list);
+  opened.revocations = std::move(std::get<Revocations>(revocations));
   return true;
 }
 
@@ -203,7 +203,7 @@ base::Result<OpenedStore, StoreOpenError> open_store(const StoreUrl& url, ReplyS
   OpenedStore opened{};
   opened.node = kEmbeddedNode;
   if (connection.prepare() != SqlError::none || !start_node(connection, opened.boot) ||
-      !read_start(connection, opened)) {
+      !read_start(connection, clock.wall_ms(), opened)) {
     return explain(url, SqlFailure{connection.error(), connection.error_text()});
   }
 

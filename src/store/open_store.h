@@ -53,7 +53,7 @@ struct OpenedStore {
   uint16_t node;  // always the same: one process at a time holds an embedded store
   uint32_t boot;  // raised by each open: this start of the node
   uint64_t users;
-  std::vector<Revocation> revocations;
+  Revocations revocations;
 };
 
 base::Result<OpenedStore, StoreOpenError> open_store(const StoreUrl& url, ReplySink& sink,

@@ -12,7 +12,7 @@ namespace ringtalk::store {
 enum class Query : uint8_t {
   // The commit of messages.
   session_lock,       // user, device -> epoch, node, boot, holder
-  session_add,        // user, device, device_class, epoch, node, boot, holder
+  session_add,        // user, device, device_class, epoch, tokens_until_ms, node, boot, holder
   session_hold,       // epoch, node, boot, holder, user, device
   conversation_lock,  // conv -> last_seq, last_ms
   conversation_add,   // conv, last_seq, last_ms
@@ -31,11 +31,14 @@ enum class Query : uint8_t {
   credential_add,   // user, password_hash, changed_ms
   credential_find,  // user -> password_hash
   epoch_max,        // user -> the highest epoch of the user's sessions
-  epoch_set_all,    // epoch, user; frees the holders
-  epoch_set,        // epoch, device_class, user, device; frees the holder
+  epoch_set_all,    // epoch, user; frees the holders, ends void_until_ms: the user's own counts
+  epoch_find,       // user, device -> epoch, tokens_until_ms, void_until_ms
+  epoch_set,        // epoch, device_class, tokens_until_ms, void_until_ms, user, device; frees the
+                    // holder
   id_deal,          // kind -> the next id; counts up
   user_count,       // -> count
   revocations,      // -> user, epoch_min
+  revoked_devices,  // now_ms -> user, device, epoch, void_until_ms, while older tokens live
   node_start,       // id -> boot, raised
 
   // Reading.

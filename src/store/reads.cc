@@ -123,12 +123,22 @@ bool pull(Connection& connection, const Pull& request, Answer& answer) {
   return true;
 }
 
-bool revocations(Connection& connection, Answer& answer) {
-  Revocations list;
-  Rows rows(connection, Query::revocations);
-  while (rows.next()) list.list.push_back({rows.number(0), static_cast<uint32_t>(rows.number(1))});
+bool revocations(Connection& connection, const LoadRevocations& request, Answer& answer) {
+  Revocations all;
+  {
+    Rows rows(connection, Query::revocations);
+    while (rows.next()) {
+      all.users.push_back({rows.number(0), static_cast<uint32_t>(rows.number(1))});
+    }
+    if (rows.failed()) return false;
+  }
+  Rows rows(connection, Query::revoked_devices, request.now_ms);
+  while (rows.next()) {
+    all.devices.push_back(
+        {{rows.number(0), rows.number(1)}, static_cast<uint32_t>(rows.number(2)), rows.number(3)});
+  }
   if (rows.failed()) return false;
-  answer = std::move(list);
+  answer = std::move(all);
   return true;
 }
 
@@ -150,7 +160,9 @@ bool answer_read(Connection& connection, const Request& request, Answer& answer)
   }
   if (const auto* one = std::get_if<Heads>(&request)) return heads(connection, *one, answer);
   if (const auto* one = std::get_if<Pull>(&request)) return pull(connection, *one, answer);
-  if (std::holds_alternative<LoadRevocations>(request)) return revocations(connection, answer);
+  if (const auto* load = std::get_if<LoadRevocations>(&request)) {
+    return revocations(connection, *load, answer);
+  }
   ASSERT(std::holds_alternative<CountUsers>(request));
   return count_users(connection, answer);
 }

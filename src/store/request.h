@@ -40,17 +40,22 @@ struct FindCredential {
   std::string name;
   proto::UserId user = 0;
 };  // by name, or by user when empty
+// A login by password, or Logout: what the device's older sessions and tokens could do, ends.
 struct RaiseEpoch {
   proto::UserId user;
   proto::DeviceId device;
   uint8_t device_class;
+  uint64_t expires_ms = 0;  // of the token that will carry the new epoch; 0: none will (Logout)
 };
 // Logout{all_devices}: every epoch of the user rises, tokens below are void.
 struct RevokeSessions {
   proto::UserId user;
   uint32_t epoch = 0;  // of the session that asks; it becomes void too
 };
-struct LoadRevocations {};
+// Tokens that have expired by `now_ms` are of no interest any more.
+struct LoadRevocations {
+  uint64_t now_ms = 0;
+};
 struct FindUsers {
   std::vector<proto::UserId> ids;
   std::vector<std::string> names;

@@ -18,8 +18,9 @@ constexpr Text kTexts[] = {
     {Query::session_lock,
      "SELECT epoch, node, boot, holder FROM session WHERE user = ? AND device = ?"},
     {Query::session_add,
-     "INSERT INTO session (user, device, device_class, epoch, node, boot, holder)"
-     " VALUES (?, ?, ?, ?, ?, ?, ?)"},
+     "INSERT INTO session"
+     " (user, device, device_class, epoch, tokens_until_ms, node, boot, holder)"
+     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
     {Query::session_hold,
      "UPDATE session SET epoch = ?, node = ?, boot = ?, holder = ?"
      " WHERE user = ? AND device = ?"},
@@ -50,15 +51,22 @@ constexpr Text kTexts[] = {
     {Query::credential_find, "SELECT password_hash FROM credential WHERE user = ?"},
     {Query::epoch_max, "SELECT max(epoch) FROM session WHERE user = ?"},
     {Query::epoch_set_all,
-     "UPDATE session SET epoch = ?, node = 0, boot = 0, holder = 0 WHERE user = ?"},
+     "UPDATE session SET epoch = ?, node = 0, boot = 0, holder = 0,"
+     " tokens_until_ms = 0, void_until_ms = 0 WHERE user = ?"},
+    {Query::epoch_find,
+     "SELECT epoch, tokens_until_ms, void_until_ms FROM session WHERE user = ? AND device = ?"},
     {Query::epoch_set,
-     "UPDATE session SET epoch = ?, device_class = ?, node = 0, boot = 0, holder = 0"
-     " WHERE user = ? AND device = ?"},
+     "UPDATE session SET epoch = ?, device_class = ?, tokens_until_ms = ?, void_until_ms = ?,"
+     " node = 0, boot = 0, holder = 0 WHERE user = ? AND device = ?"},
     {Query::id_deal,
      "INSERT INTO id_source (kind, last) VALUES (?, 1)"
      " ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last"},
     {Query::user_count, "SELECT count(*) FROM user"},
     {Query::revocations, "SELECT id, epoch_min FROM user WHERE epoch_min > 0 ORDER BY id"},
+    // The first condition lets the planner take the partial index, which has all that is asked for.
+    {Query::revoked_devices,
+     "SELECT user, device, epoch, void_until_ms FROM session"
+     " WHERE void_until_ms > 0 AND void_until_ms > ?"},
     {Query::node_start,
      "INSERT INTO node (id, boot) VALUES (?, 1)"
      " ON CONFLICT (id) DO UPDATE SET boot = boot + 1 RETURNING boot"},

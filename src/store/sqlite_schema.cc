@@ -128,7 +128,15 @@ CREATE TABLE node (
 ) STRICT;
 )sql";
 
-constexpr Migration kMigrations[] = {{1, "foundation", kFoundation}};
+// Of each device's tokens: when the last has expired that was made at all, and when the last that
+// is void, being of a lower epoch than the row. Rows from before do not know: never.
+constexpr const char* kTokenEnds = R"sql(
+ALTER TABLE session ADD COLUMN tokens_until_ms INTEGER NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE session ADD COLUMN void_until_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX session_void_until ON session (void_until_ms, epoch) WHERE void_until_ms > 0;
+)sql";
+
+constexpr Migration kMigrations[] = {{1, "foundation", kFoundation}, {2, "token_ends", kTokenEnds}};
 
 SchemaError sql_error(SqliteConnection& connection) {
   return {SchemaError::Kind::sql, 0, connection.error_text()};

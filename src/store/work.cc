@@ -21,7 +21,8 @@ bool valid_append(const Append& append) noexcept {
 bool is_valid(const Request& request) noexcept {
   if (const auto* append = std::get_if<Append>(&request)) return valid_append(*append);
   if (const auto* raise = std::get_if<RaiseEpoch>(&request)) {
-    return proto::is_id(raise->user) && raise->device <= proto::kIdMax;
+    return proto::is_id(raise->user) && raise->device <= proto::kIdMax &&
+           raise->expires_ms <= proto::kIdMax;
   }
   if (const auto* revoke = std::get_if<RevokeSessions>(&request)) {
     return proto::is_id(revoke->user);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 
 #include <gtest/gtest.h>
 
@@ -102,6 +103,43 @@ TEST(Ringtalkd, ComesUpRightAfterAKill) {
   }
   RawClient peer(server.port());
   EXPECT_TRUE(peer.log_in(server.token_key_file(), load_user(5)));
+}
+
+// A token that was logged out once came back and read until it expired.
+TEST(Ringtalkd, ALogoutOutlivesAKill) {
+  Server server;
+  ASSERT_EQ(server.error(), "");
+  std::string token;
+  const auto resumed = [&] {
+    RawClient peer(server.port());
+    EXPECT_TRUE(peer.greet());
+    peer.say(peer.write().resume(4, as_bytes(token)));
+    return peer.hear_a<wire::LoggedIn>() != nullptr;
+  };
+  {
+    RawClient peer(server.port());
+    ASSERT_TRUE(peer.greet());
+    peer.say(peer.write().register_user(1, "Ada", "correct horse"));
+    ASSERT_TRUE(peer.hear_a<wire::Registered>());
+    peer.say(peer.write().login(2, "Ada", 0, "correct horse"));
+    const auto* login = peer.hear_a<wire::LoggedIn>();
+    ASSERT_TRUE(login);
+    token = as_text(std::as_bytes(std::span(login->token()->data(), login->token()->size())));
+  }
+  ASSERT_TRUE(resumed());
+  {
+    RawClient peer(server.port());
+    ASSERT_TRUE(peer.greet());
+    peer.say(peer.write().resume(2, as_bytes(token)));
+    ASSERT_TRUE(peer.hear_a<wire::LoggedIn>());
+    peer.say(peer.write().logout(3, false));
+    ASSERT_TRUE(peer.wait_for<wire::Ok>());
+  }
+  EXPECT_FALSE(resumed());
+  server.process().signal(SIGKILL);
+  server.start_again();
+  ASSERT_EQ(server.error(), "");
+  EXPECT_FALSE(resumed());
 }
 
 TEST(Ringtalkd, ReloadsTheSafePart) {

@@ -18,6 +18,13 @@ class Accounts : public ::testing::Test {
     return registered == nullptr ? 0 : registered->user();
   }
 
+  bool resumes(proto::UserId user, proto::DeviceId device, uint32_t epoch = 1) {
+    TestClient& client = world_.greeted();
+    world_.send(client, world_.write.resume(3, world_.token(user, device, 0, epoch)));
+    world_.settle();
+    return world_.next_as<wire::LoggedIn>(client) != nullptr;
+  }
+
   ShardWorld world_{ShardWorld::Options{}};
 };
 
@@ -160,6 +167,82 @@ TEST_F(Accounts, LogoutRaisesTheEpochAndEnds) {
   EXPECT_EQ(world_.closes(CloseReason::logged_out), 1u);
 }
 
+// Once a token that was logged out could come back and read until it expired: it was fenced for
+// writes alone.
+TEST_F(Accounts, LogoutMakesTheTokenOfThatDeviceVoid) {
+  TestClient& client = world_.online(5, 1);
+  TestClient& other = world_.online(5, 2);
+  world_.store.epochs[5] = 1;
+  world_.send(client, world_.write.logout(9, false));
+  world_.settle();
+  EXPECT_NE(world_.next_as<wire::Ok>(client), nullptr);
+  EXPECT_FALSE(other.ended);
+  TestClient& late = world_.greeted();
+  world_.send(late, world_.write.resume(3, world_.token(5, 1)));
+  world_.settle();
+  EXPECT_EQ(world_.next_error(late), wire::ErrorCode::TokenInvalid);
+  EXPECT_TRUE(resumes(5, 2)) << "another device";
+  EXPECT_TRUE(resumes(6, 1)) << "another user";
+  EXPECT_TRUE(resumes(5, 1, 2)) << "the next login's";
+}
+
+// It counts also when the session that asked has gone before the store answered.
+TEST_F(Accounts, ALogoutOutlivesTheSessionThatAsked) {
+  TestClient& client = world_.online(5, 1);
+  world_.store.epochs[5] = 1;
+  world_.store.held = true;
+  world_.send(client, world_.write.logout(0, false));
+  world_.settle();
+  world_.hang_up(client);
+  world_.settle();
+  EXPECT_TRUE(resumes(5, 1)) << "not yet";
+  TestClient& newcomer = world_.online(5, 1);
+  world_.store.held = false;
+  world_.settle();
+  const auto* kicked = world_.next_as<wire::Kicked>(newcomer);
+  ASSERT_NE(kicked, nullptr) << "it came with the same token meanwhile";
+  EXPECT_EQ(kicked->reason(), wire::KickReason::LoggedOut);
+  EXPECT_FALSE(resumes(5, 1));
+}
+
+// The token is looked at on the session's shard, and the session is kicked by its user's home: a
+// logout between the two would find nobody.
+TEST(AccountsOnTwoShards, ALogoutBetweenTokenAndRouteIsSeen) {
+  ShardWorld world(ShardWorld::Options{.shards = 2});
+  TestClient& client = world.greeted();
+  const uint32_t here = world.node->snapshot()->parts[0].shard.sessions == 1 ? 0 : 1;
+  proto::UserId user = 1;
+  while (world.node->home_of_user(user) == here) user++;
+  world.send(client, world.write.resume(2, world.token(user, 7)));
+  for (int turns = 0; world.node->snapshot()->parts[here].shard.resumes == 0; turns++) {
+    ASSERT_LT(turns, 1'000);
+    world.clock.advance_ns(1'000);
+    world.network.run_due();
+    world.node->shard(here).turn(0);
+  }
+  world.node->revocations().revoke_device({{user, 7}, 2, proto::kIdMax}, world.clock.wall_ms());
+  world.settle();
+  const auto* kicked = world.next_as<wire::Kicked>(client);
+  ASSERT_NE(kicked, nullptr);
+  EXPECT_EQ(kicked->reason(), wire::KickReason::LoggedOut);
+  EXPECT_TRUE(client.ended);
+}
+
+TEST_F(Accounts, ANewPasswordLoginMakesTheOlderTokenOfThatDeviceVoid) {
+  TestClient& first = world_.greeted();
+  const proto::UserId user = sign_up(first);
+  world_.send(first, world_.write.login(1, "Ada", 0, "correct horse"));
+  world_.settle();
+  ASSERT_NE(world_.next_as<wire::LoggedIn>(first), nullptr);
+  EXPECT_TRUE(resumes(user, 7, 1));
+  TestClient& second = world_.greeted();
+  world_.send(second, world_.write.login(1, "Ada", 0, "correct horse"));
+  world_.settle();
+  ASSERT_NE(world_.next_as<wire::LoggedIn>(second), nullptr);
+  EXPECT_FALSE(resumes(user, 7, 1));
+  EXPECT_TRUE(resumes(user, 7, 2));
+}
+
 TEST_F(Accounts, LogoutOfAllDevicesEndsThemAndTheirTokens) {
   TestClient& one = world_.online(5, 1);
   TestClient& two = world_.online(5, 2);
@@ -194,7 +277,7 @@ TEST_F(Accounts, ARevocationOutlivesTheSessionThatAsked) {
   world_.settle();
   world_.store.held = false;
   world_.settle();
-  EXPECT_EQ(world_.node->epoch_min(5), 2u);
+  EXPECT_EQ(world_.node->revocations().epoch_min({5, 1}), 2u);
 }
 
 TEST_F(Accounts, ANewLoginOfADeviceKicksTheOldOne) {

@@ -73,7 +73,10 @@ class FakeStore final : public store::Store {
     return failed(store::StoreError::not_found, 1);
   }
   store::Answer answer(store::RaiseEpoch& request) {
-    return store::EpochRaised{++epochs[request.user]};
+    const uint32_t epoch = ++epochs[request.user];
+    // Tokens of the tests were made by nobody's login: they may live for ever.
+    return store::EpochRaised{
+        epoch, request.expires_ms, {{request.user, request.device}, epoch, proto::kIdMax}};
   }
   store::Answer answer(store::RevokeSessions& request) {
     return store::Revoked{++epochs[request.user]};

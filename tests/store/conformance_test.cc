@@ -223,9 +223,9 @@ TEST_P(Conformance, RevokedSessionsWriteNoMore) {
   EXPECT_GE(again.epoch, epoch_min);
   EXPECT_EQ(store().get<Appended>(user_append(anna, anna, 3, again)).seq, 2u);
   const Revocations all = store().get<Revocations>(LoadRevocations{});
-  ASSERT_EQ(all.list.size(), 1u);
-  EXPECT_EQ(all.list[0].user, anna);
-  EXPECT_EQ(all.list[0].epoch_min, epoch_min);
+  ASSERT_EQ(all.users.size(), 1u);
+  EXPECT_EQ(all.users[0].user, anna);
+  EXPECT_EQ(all.users[0].epoch_min, epoch_min);
 }
 
 TEST_P(Conformance, RevokedLoadUsersWriteNoMoreFromAnyDevice) {
@@ -238,6 +238,46 @@ TEST_P(Conformance, RevokedLoadUsersWriteNoMoreFromAnyDevice) {
   // One that never wrote has no row yet.
   store().get<Revoked>(RevokeSessions{load_user(5), 1});
   EXPECT_EQ(store().refused(load_append(5, 2, 1)), StoreError::fenced);
+}
+
+// What ends a device's tokens is known for as long as one of them could be shown.
+TEST_P(Conformance, VoidTokensOfADeviceAreKnownUntilTheyExpire) {
+  const proto::UserId anna = user("anna");
+  const auto revoked = [this](uint64_t now_ms) {
+    return store().get<Revocations>(LoadRevocations{now_ms}).devices;
+  };
+  const auto raise = [&](proto::DeviceId device, uint64_t expires_ms) {
+    return store().get<EpochRaised>(RaiseEpoch{anna, device, 1, expires_ms});
+  };
+  const EpochRaised first = raise(7, 1'000);
+  EXPECT_EQ(first.expires_ms, 1'000u);
+  EXPECT_EQ(first.older.until_ms, 0u) << "there is no older token";
+  raise(8, 5'000);
+  EXPECT_TRUE(revoked(0).empty());
+
+  const EpochRaised logout = raise(7, 0);
+  EXPECT_GT(logout.epoch, first.epoch);
+  EXPECT_GE(logout.older.until_ms, 1'000u);
+  ASSERT_EQ(revoked(999).size(), 1u);
+  EXPECT_EQ(revoked(999)[0].device, (proto::UserDevice{anna, 7}));
+  EXPECT_EQ(revoked(999)[0].epoch_min, logout.epoch);
+  EXPECT_TRUE(revoked(5'000).empty()) << "expired";
+
+  // A longer token, a shorter one and a logout: the longest counts.
+  raise(7, 4'000);
+  raise(7, 2'000);
+  const EpochRaised again = raise(7, 0);
+  EXPECT_EQ(again.older.until_ms, 4'000u);
+  ASSERT_EQ(revoked(3'999).size(), 1u);
+  EXPECT_EQ(revoked(3'999)[0].epoch_min, again.epoch);
+  EXPECT_TRUE(revoked(4'000).empty());
+  EXPECT_EQ(store().refused(RaiseEpoch{anna, 7, 1, proto::kIdMax + 1}), StoreError::bad_request);
+
+  // All devices: the user's own lowest epoch says it for each.
+  raise(8, 6'000);
+  EXPECT_EQ(revoked(4'500).size(), 1u);
+  store().get<Revoked>(RevokeSessions{anna, again.epoch});
+  EXPECT_TRUE(revoked(0).empty());
 }
 
 TEST_P(Conformance, PagesGoBothWaysAndSayWhetherThereIsMore) {

@@ -65,12 +65,21 @@ TEST_F(SqliteFile, SaysWhatItHoldsAtTheStart) {
     const proto::UserId anna = std::get<UserCreated>(replies.at(0).answer).user;
     ASSERT_TRUE(opened.store->submit(RevokeSessions{anna, 3}, Ticket{}));
     replies_.wait(1);
+    // Two devices log in and out; the tokens of one have expired.
+    for (const uint64_t expires_ms : {clock_.wall_ms() - 1, clock_.wall_ms() + 3'600'000}) {
+      ASSERT_TRUE(opened.store->submit(RaiseEpoch{anna, expires_ms, 1, expires_ms}, Ticket{}));
+      ASSERT_TRUE(opened.store->submit(RaiseEpoch{anna, expires_ms, 1}, Ticket{}));
+      replies_.wait(2);
+    }
     EXPECT_EQ(opened.store->describe(), "sqlite:" + path());
   }
   const OpenedStore opened = open();
   EXPECT_EQ(opened.users, 1u);
-  ASSERT_EQ(opened.revocations.size(), 1u);
-  EXPECT_EQ(opened.revocations[0].epoch_min, 4u);
+  ASSERT_EQ(opened.revocations.users.size(), 1u);
+  EXPECT_EQ(opened.revocations.users[0].epoch_min, 4u);
+  ASSERT_EQ(opened.revocations.devices.size(), 1u);
+  EXPECT_EQ(opened.revocations.devices[0].until_ms, opened.revocations.devices[0].device.device);
+  EXPECT_EQ(opened.revocations.devices[0].epoch_min, 5u);
 }
 
 TEST_F(SqliteFile, IsReadableByItsOwnerOnly) {
@@ -141,30 +150,56 @@ TEST_F(SqliteFile, MigrationsAreListedWithoutChangingAnything) {
   EXPECT_TRUE(pending->empty());
 }
 
+// When the tokens of a login from before migration 2 expire is not known: they stay void.
 TEST_F(SqliteFile, AVersionOneFileIsBroughtUpToDate) {
+  {
+    tests::write_file(path(), "");
+    auto connection = SqliteConnection::open(path(), SqliteConnection::Mode::writer, 0, 64);
+    ASSERT_TRUE(connection.ok());
+    ASSERT_TRUE(migrate(**connection, sqlite_migrations().first(1), 1).ok());
+    ASSERT_EQ((*connection)
+                  ->execute("INSERT INTO user VALUES (5, 'anna', 'anna', 0, 1);"
+                            "INSERT INTO session VALUES (5, 7, 1, 3, 1, 1, 9)"),
+              SqlError::none);
+  }
+  {
+    OpenedStore opened = open();
+    EXPECT_TRUE(opened.revocations.devices.empty());
+    ASSERT_TRUE(opened.store->submit(RaiseEpoch{5, 7, 1}, Ticket{}));
+    auto replies = replies_.wait(1);
+    EXPECT_EQ(std::get<EpochRaised>(replies.at(0).answer).epoch, 4u);
+  }
+  const OpenedStore opened = open();
+  ASSERT_EQ(opened.revocations.devices.size(), 1u);
+  EXPECT_EQ(opened.revocations.devices[0].device, (proto::UserDevice{5, 7}));
+  EXPECT_EQ(opened.revocations.devices[0].epoch_min, 4u);
+  EXPECT_EQ(opened.revocations.devices[0].until_ms, proto::kIdMax);
+}
+
+TEST_F(SqliteFile, AMigrationIsWholeOrNotAtAll) {
   {
     OpenedStore opened = open();
     ASSERT_TRUE(opened.store->submit(load_append(1, 2, 1), Ticket{}));
     replies_.wait(1);
   }
-  constexpr Migration kSecond{2, "second", "ALTER TABLE message ADD COLUMN extra INTEGER;"};
-  constexpr Migration kBroken{3, "broken", "CREATE TABLE third (x); CREATE TABLE third (x);"};
   std::vector<Migration> known(sqlite_migrations().begin(), sqlite_migrations().end());
-  known.resize(1);
-  known.push_back(kSecond);
+  const auto last = static_cast<uint32_t>(known.size());
+  const Migration more{last + 1, "more", "ALTER TABLE message ADD COLUMN extra INTEGER;"};
+  const Migration broken{last + 2, "broken", "CREATE TABLE third (x); CREATE TABLE third (x);"};
+  known.push_back(more);
   auto connection = SqliteConnection::open(path(), SqliteConnection::Mode::writer, 0, 64);
   ASSERT_TRUE(connection.ok());
   EXPECT_EQ(missing_migrations(**connection, known)->size(), 1u);
   ASSERT_TRUE(migrate(**connection, known, 1).ok());
   EXPECT_EQ(*(*connection)->number("SELECT count(*) FROM message WHERE extra IS NULL"), 1u);
-  EXPECT_EQ(*(*connection)->number("SELECT max(version) FROM schema_version"), 2u);
+  EXPECT_EQ(*(*connection)->number("SELECT max(version) FROM schema_version"), last + 1);
 
   // One that fails leaves the version before it.
-  known.push_back(kBroken);
+  known.push_back(broken);
   const auto migrated = migrate(**connection, known, 1);
   ASSERT_FALSE(migrated.ok());
   EXPECT_EQ(migrated.error().kind, SchemaError::Kind::sql);
-  EXPECT_EQ(*(*connection)->number("SELECT max(version) FROM schema_version"), 2u);
+  EXPECT_EQ(*(*connection)->number("SELECT max(version) FROM schema_version"), last + 1);
   EXPECT_EQ(*(*connection)->number("SELECT count(*) FROM sqlite_schema WHERE name = 'third'"), 0u);
 }
 
