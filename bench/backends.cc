@@ -15,11 +15,13 @@ constexpr std::array<const char*, 2> kBackends{"io_uring", "epoll"};
 struct Figures {
   Samples rate;
   Samples cpu_ns;
+  Samples bytes;
   bool complete = true;
 
   void add(const Measured& measured) {
     rate.add(measured.per_second);
     cpu_ns.add(measured.cpu_ns_per_delivery);
+    bytes.add(measured.bytes_per_delivery);
     complete &= measured.complete;
   }
 };
@@ -93,6 +95,12 @@ void room(const BenchOptions& options, uint32_t members, uint32_t window) {
   std::printf("\n### Room of %u members, %u B, window %u\n", members, kBodyBytes, window);
   print_heads("deliveries");
   for (size_t i = 0; i < kBackends.size(); i++) print_row(kBackends[i], pairs[i]);
+  std::printf("\nBytes a delivery, bare and ours:");
+  for (size_t i = 0; i < kBackends.size(); i++) {
+    std::printf("%s %s %s and %s", i == 0 ? "" : ",", kBackends[i],
+                pairs[i].bare.bytes.text(1).c_str(), pairs[i].ours.bytes.text(1).c_str());
+  }
+  std::printf(".\n");
   report_backends_against_each_other(pairs);
   if (window == 1) {
     print_figure("P3", ratio(pairs[0].ours.cpu_ns, pairs[0].bare.cpu_ns));

@@ -78,6 +78,7 @@ void fill_dialects(Subject& subject, const proto::TokenKey& key, uint32_t body_b
   std::vector<uint16_t>& counts = subject.room.messages_by_eighths;
   counts.resize(proto::kFrameBytesMax / 8 + 1);
   counts[subject.room.delivery_bytes / 8] = 1;
+  subject.room.frame_bytes = {subject.room.delivery_bytes};
   std::vector<proto::Bytes> bodies(1, body);
   while (bodies.size() < proto::kRoomBatchMessagesMax) {
     bodies.push_back(body);
@@ -89,6 +90,7 @@ void fill_dialects(Subject& subject, const proto::TokenKey& key, uint32_t body_b
       std::exit(1);
     }
     counts[bytes / 8] = static_cast<uint16_t>(bodies.size());
+    subject.room.frame_bytes.push_back(static_cast<uint32_t>(bytes));
   }
 }
 
@@ -138,13 +140,18 @@ Subject start_limit_loop(const Programs& programs, const std::string& loop, bool
   std::vector<std::string> argv{programs.limit_loop, loop, fan_out ? "fanout" : "echo"};
   if (fan_out) {
     argv.push_back(std::to_string(like.room.message.size()));
-    argv.push_back(std::to_string(like.room.delivery_bytes));
+    std::string sizes;
+    for (const uint32_t bytes : like.room.frame_bytes) {
+      sizes += (sizes.empty() ? "" : ",") + std::to_string(bytes);
+    }
+    argv.push_back(sizes);
   }
   start(subject, programs, argv, "", "port ");
   // The same bytes in both directions; nobody is greeted.
   subject.room.name = subject.echo.name = "bare " + loop;
   subject.room.message = like.room.message;
   subject.room.delivery_bytes = like.room.delivery_bytes;
+  subject.room.messages_by_eighths = like.room.messages_by_eighths;
   subject.echo.message = like.echo.message;
   subject.echo.delivery_bytes = like.echo.delivery_bytes;
   return subject;

@@ -126,8 +126,10 @@ Measured measure_room(tests::Process& server, uint16_t port, const Dialect& dial
   uint64_t published = 0;
   uint64_t done = 0;
   uint64_t deliveries = 0;
+  uint64_t delivered_bytes = 0;
   const auto on_bytes = [&](uint32_t connection, std::string_view bytes) {
     if (connection == publisher) return;
+    delivered_bytes += bytes.size();
     const uint64_t count = arrivals[connection].count(dialect, bytes);
     for (uint64_t k = 0; k < count; k++) arrived[(received[connection] + k) % arrived.size()]++;
     received[connection] += count;
@@ -154,7 +156,10 @@ Measured measure_room(tests::Process& server, uint16_t port, const Dialect& dial
   while (alive && deliveries < expected) alive = client.turn(on_bytes);
   const bool whole =
       std::ranges::all_of(arrivals, [&](const Arrivals& each) { return each.ends_well(dialect); });
-  return watch.stop(deliveries, alive && deliveries == expected && whole);
+  Measured measured = watch.stop(deliveries, alive && deliveries == expected && whole);
+  measured.bytes_per_delivery =
+      static_cast<double>(delivered_bytes) / static_cast<double>(std::max<uint64_t>(1, deliveries));
+  return measured;
 }
 
 Measured measure_echo(tests::Process& server, uint16_t port, const Dialect& dialect,

@@ -31,6 +31,7 @@ struct Dialect {
   // Where a frame may carry several messages: how many, by its length in eighths (0: it carries
   // none, or is not known). Frames start with their length, 4 bytes. Empty: delivery_bytes counts.
   std::vector<uint16_t> messages_by_eighths{};
+  std::vector<uint32_t> frame_bytes{};  // the same the other way: with one message, with two ...
 };
 
 struct Measured {
@@ -38,7 +39,8 @@ struct Measured {
   double seconds = 0;
   double cpu_ns_per_delivery = 0;  // of the server, by its process clock
   double per_second = 0;
-  bool complete = false;  // everything that was sent has arrived
+  bool complete = false;          // everything that was sent has arrived
+  double bytes_per_delivery = 0;  // as the members of a room received them, over the whole run
 };
 
 struct RoomWork {

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 #include <vector>
 
 #include "bench/limit/limit_loop.h"
+#include "bench/limit/turn_bytes.h"
 
 namespace ringtalk::bench {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 class EpollLoop {
  public:
   EpollLoop(int listener, const LimitOptions& options)
-      : listener_(listener), options_(options), message_(kMessageBytesMax, 'x'), buffer_(65'536) {
+      : listener_(listener), options_(options), turns_(options.frame_bytes), buffer_(65'536) {
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll_ < 0) die("epoll_create1");
     watch(listener_, EPOLLIN);
@@ -77,13 +79,9 @@ class EpollLoop {
     arrived_ %= options_.in_bytes;
     if (messages == 0) return;
     // What arrived together leaves together: one send for each member, as a batching server would.
-    if (messages * options_.out_bytes > message_.size()) {
-      die("more messages in one turn than the loop is made for");
-    }
+    const std::span<const char> turn = turns_.of(messages);
     for (int member : members_) {
-      if (::send(member, message_.data(), messages * options_.out_bytes, MSG_NOSIGNAL) < 0) {
-        die("send");
-      }
+      if (::send(member, turn.data(), turn.size(), MSG_NOSIGNAL) < 0) die("send");
     }
   }
 
@@ -91,7 +89,7 @@ class EpollLoop {
   const LimitOptions options_;
   int epoll_ = -1;
   size_t arrived_ = 0;
-  std::vector<char> message_;
+  TurnBytes turns_;
   std::vector<char> buffer_;
   std::vector<int> members_;
 };

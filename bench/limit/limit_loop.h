@@ -7,24 +7,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace ringtalk::bench {
 
 enum class Work : uint8_t {
   echo,    // whatever arrives goes back on the same connection
-  fan_out  // each `in_bytes` that arrive anywhere make one message of `out_bytes` to all
-           // connections
+  fan_out  // each `in_bytes` that arrive anywhere make one message to all connections
 };
 
 struct LimitOptions {
   Work work = Work::echo;
   uint32_t in_bytes = 64;
-  uint32_t out_bytes = 64;
+  std::vector<uint32_t> frame_bytes{};  // of a frame with one message, with two ... (TurnBytes)
   uint32_t connections_max = 16'384;
 };
-
-// The messages of one turn, all together; allocated once, so that sends in flight stay valid.
-inline constexpr size_t kMessageBytesMax = 4 << 20;
 
 // A listening socket on 127.0.0.1, any port, which is printed as "port N" on standard output.
 int listen_anywhere();

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "bench/limit/limit_loop.h"
 
@@ -38,6 +39,20 @@ int listen_anywhere() {
   return fd;
 }
 
+// Empty: not a list of sizes that a frame can have.
+std::vector<uint32_t> sizes_of(const char* list) {
+  std::vector<uint32_t> sizes;
+  for (const char* at = list;; at++) {
+    char* end = nullptr;
+    const unsigned long size = std::strtoul(at, &end, 10);
+    if (end == at || size < sizeof(uint32_t) || size > 65'536) return {};
+    sizes.push_back(static_cast<uint32_t>(size));
+    at = end;
+    if (*at == '\0') return sizes;
+    if (*at != ',') return {};
+  }
+}
+
 }  // namespace ringtalk::bench
 
 int main(int argc, char** argv) {
@@ -56,14 +71,16 @@ int main(int argc, char** argv) {
     known = argc == 5;
     if (known) {
       options.in_bytes = static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10));
-      options.out_bytes = static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10));
-      known = options.in_bytes > 0 && options.out_bytes > 0 && options.out_bytes <= 65'536;
+      options.frame_bytes = sizes_of(argv[4]);
+      known = options.in_bytes > 0 && !options.frame_bytes.empty();
     }
   }
   if (!known) {
     std::fprintf(stderr,
                  "usage: limit_loop io_uring|epoll echo\n"
-                 "       limit_loop io_uring|epoll fanout IN_BYTES OUT_BYTES\n"
+                 "       limit_loop io_uring|epoll fanout IN_BYTES OUT_BYTES[,OUT_BYTES ...]\n"
+                 "every IN_BYTES make a message to all; OUT_BYTES are those of a frame with one\n"
+                 "message, with two, and so on: the messages of a turn leave in such frames\n"
                  "serves 127.0.0.1 on any port, prints \"port N\", runs until it is ended\n");
     return 2;
   }

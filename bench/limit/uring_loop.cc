@@ -5,16 +5,18 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "bench/limit/limit_loop.h"
+#include "bench/limit/turn_bytes.h"
 
 namespace ringtalk::bench {
 namespace {
 
 constexpr uint32_t kBuffers = 256;
-constexpr uint32_t kBufferBytes = 2'048;
-constexpr uint32_t kSlice = 256;  // sends between two looks at the completion queue
+constexpr uint32_t kBufferBytes = 4'096;  // a burst of 16 publishes fits
+constexpr uint32_t kSlice = 256;          // sends between two looks at the completion queue
 
 enum Operation : uint64_t { kAccept = 1, kReceive = 2, kSend = 3 };
 
@@ -26,7 +28,7 @@ uint64_t pack(Operation operation, uint64_t slot, uint64_t buffer = 0) {
 class UringLoop {
  public:
   UringLoop(int listener, const LimitOptions& options)
-      : listener_(listener), options_(options), message_(kMessageBytesMax, 'x') {
+      : listener_(listener), options_(options), turns_(options.frame_bytes) {
     io_uring_params params{};
     params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |
                    IORING_SETUP_DEFER_TASKRUN;
@@ -152,12 +154,11 @@ class UringLoop {
 
   // What arrived together leaves together, in slices, so that the completion queue never overflows.
   void fan_out_slice() {
-    const size_t bytes = pending_ * options_.out_bytes;
+    const std::span<const char> turn = turns_.of(pending_);
     pending_ = 0;
-    if (bytes > message_.size()) die("more messages in one turn than the loop is made for");
     const size_t count = members_.size();
     for (size_t i = 0; i < count; i++) {
-      send(members_[i], message_.data(), bytes, 0);
+      send(members_[i], turn.data(), turn.size(), 0);
       if (i % kSlice == kSlice - 1) {
         ::io_uring_submit_and_get_events(&ring_);
         reap();
@@ -173,7 +174,7 @@ class UringLoop {
   io_uring_buf_ring* buffers_ = nullptr;
   size_t arrived_ = 0;
   size_t pending_ = 0;
-  std::vector<char> message_;
+  TurnBytes turns_;
   std::vector<char> pool_;
   std::vector<uint32_t> members_;
 };
