@@ -1,5 +1,6 @@
 // One frame of a client, and one answer of the store: from the wire's types to the part that serves
-// them. Both switches are exhaustive: a new message that is not handled does not compile.
+// them. The switches that take everything are exhaustive: a new message that is not handled does
+// not compile.
 #include "base/assert.h"
 #include "proto/verifier.h"
 #include "service/accounts.h"
@@ -92,7 +93,8 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
   UNREACHABLE();
 }
 
-// What `dispatch` gives to the chat.
+// What `dispatch` gives to the chat: these cases are those of its list, and each has a test that
+// sends it.
 void Shard::chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, uint32_t bytes) {
   switch (frame.body_type()) {
     case wire::Body::Sync:
