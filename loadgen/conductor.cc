@@ -89,7 +89,12 @@ base::Result<RunReport, RunProblem> Conductor::run() {
 
 base::Status<RunProblem> Conductor::prepare() {
   const auto key = proto::read_token_key(options_.token_key);
-  if (!key) return problem(Exit::usage, key.error().text);
+  if (!key) {
+    const bool told_how = key.error().text.find("run: ") != std::string::npos;
+    return problem(Exit::usage, key.error().text + (told_how ? ""
+                                                             : "; loadgen needs the key file that "
+                                                               "ringtalkd was started with"));
+  }
   keys_.add(kKeyId, *key);
   ring::raise_descriptor_limit();
   const auto choice = ring::choose_backend(options_.backend, "");

@@ -39,6 +39,32 @@ base::Failure<NoRun> refuse(Exit exit, std::string text) {
   return base::Failure{NoRun{exit, "loadgen: " + std::move(text) + "\n"}};
 }
 
+// What CLI11 says of a line that it does not take, in words that help.
+std::string explain(const CLI::ParseError& error, const CLI::App& run, int argc,
+                    const char* const* argv) {
+  const std::string said = error.what();
+  const bool extra = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  const bool no_command = run.count() == 0 && !extra;
+  if (no_command && argc > 1 && argv[1][0] != '-') {
+    return "there is no command '" + std::string(argv[1]) + "', only run; see loadgen --help";
+  }
+  if (no_command && argc == 1) return "a command is needed: run; see loadgen --help";
+  const size_t flag_at = said.find(" --");
+  if (!extra || flag_at == std::string::npos) {
+    return said + "; see loadgen run --help";
+  }
+  const std::string flag = said.substr(flag_at + 1, said.find(' ', flag_at + 1) - flag_at - 1);
+  std::vector<std::string> names;
+  for (const CLI::Option* option : run.get_options()) {
+    if (option->nonpositional()) names.push_back(option->get_name());
+  }
+  const std::string_view close =
+      nearest(flag, std::vector<std::string_view>(names.begin(), names.end()));
+  return "there is no flag " + flag +
+         (close.empty() ? "" : ", did you mean " + std::string(close) + "?") +
+         "; see loadgen run --help";
+}
+
 base::Result<Scenario, NoRun> load_scenario(const std::string& name) {
   std::string text, place = name, title = name;
   if (const auto built_in = preset(name)) {
@@ -149,7 +175,7 @@ base::Result<Options, NoRun> parse_options(int argc, const char* const* argv) {
     std::ostringstream out, problem;
     const int status = app.exit(error, out, problem);
     if (status == 0) return base::Failure{NoRun{Exit::pass, out.str()}};
-    return refuse(Exit::usage, error.what() + std::string("; see loadgen run --help"));
+    return refuse(Exit::usage, explain(error, run, argc, argv));
   }
   options.argv.assign(argv, argv + argc);
   options.backend = line.backend == "epoll"      ? ring::Backend::epoll

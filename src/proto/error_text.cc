@@ -45,7 +45,7 @@ std::string_view sentence_of(wire::ErrorCode code) noexcept {
     case wire::ErrorCode::BadRequest:
       return "a field of the request makes no sense";
     case wire::ErrorCode::TokenInvalid:
-      return "the token is not good any more, log in with the password";
+      return "the token is not, or no longer, good here, log in with the password";
     case wire::ErrorCode::HelloExpected:
       return "Hello comes first";
     case wire::ErrorCode::LoginTimeout:

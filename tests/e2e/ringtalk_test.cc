@@ -163,8 +163,10 @@ TEST_F(RingtalkTool, says_what_went_wrong_and_how_to_go_on) {
       {{"--profile", "ada", "--server", "127.0.0.1:1", "ping"}, "", 3, "cannot reach 127.0.0.1:1"},
       {{"--profile", "../x", "ping"}, "", 2, "--profile"},
       {{}, "", 2, "ringtalk --help"},
-      {{"sing"}, "", 2, "ringtalk --help"},
-      {{"room", "0"}, "", 2, "ROOM"},
+      {{"sing"}, "", 2, "there is no command 'sing'; see ringtalk --help"},
+      {{"room", "0"}, "", 2, "ROOM: '0' is no whole number from 1 on"},
+      {{"room", "lobby"}, "", 2, "'lobby' is no whole number"},
+      {{"ping", "--count", "-3"}, "", 2, "'-3' is no whole number"},
   };
   for (const Case& c : cases) {
     const Finished done = tool(c.words, c.input);

@@ -45,6 +45,23 @@ TEST(Options, EachMistakeHasItsExitCode) {
   EXPECT_EQ(exit_of({"run", "echo", "--token-key", "k"}), Exit::pass);
 }
 
+TEST(Options, AMistakeIsNamedWithWhatWasMeant) {
+  const auto said = [](std::vector<const char*> arguments) {
+    const auto parsed = parse(std::move(arguments));
+    return parsed ? std::string() : parsed.error().text;
+  };
+  EXPECT_EQ(said({"run", "echo", "--token-key", "k", "--conections", "5"}),
+            "loadgen: there is no flag --conections, did you mean --connections?; see loadgen run "
+            "--help\n");
+  EXPECT_EQ(said({"run", "echo", "--token-key", "k", "--colour"}),
+            "loadgen: there is no flag --colour; see loadgen run --help\n");
+  EXPECT_EQ(said({"compare", "echo"}),
+            "loadgen: there is no command 'compare', only run; see loadgen --help\n");
+  EXPECT_EQ(said({}), "loadgen: a command is needed: run; see loadgen --help\n");
+  EXPECT_EQ(said({"run"}), "loadgen: scenario is required; see loadgen run --help\n");
+  EXPECT_EQ(said({"run", "echo"}), "loadgen: --token-key is required; see loadgen run --help\n");
+}
+
 TEST(Options, HelpListsTheKeysAndTheExitCodes) {
   const auto parsed = parse({"run", "--help"});
   ASSERT_FALSE(parsed.ok());

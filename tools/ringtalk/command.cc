@@ -100,6 +100,12 @@ void Command::look_at_session() {
   }
   if (session_.ready()) told_lost_ = false;
   if (patience_ns_ != 0 && clock_.now_ns() >= patience_ns_) {
+    if (!connection_.ever_connected()) {
+      std::fprintf(stderr, "ringtalk: cannot reach %s within %lu ms (--timeout-ms)\n",
+                   setup_.profile.server.c_str(),
+                   static_cast<unsigned long>(setup_.options.timeout_ms));
+      return finish(kExitUnreachable);
+    }
     fail("no answer from " + setup_.profile.server + " within " +
          std::to_string(setup_.options.timeout_ms) + " ms (--timeout-ms)");
   }

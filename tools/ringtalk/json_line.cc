@@ -1,6 +1,7 @@
 #include "tools/ringtalk/json_line.h"
 
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace ringtalk::tool {
@@ -21,7 +22,7 @@ JsonLine& JsonLine::number(const char* key, uint64_t value) {
 }
 
 JsonLine& JsonLine::real(const char* key, double value) {
-  object_->json[key] = value;
+  object_->json[key] = std::round(value * 1'000) / 1'000;
   return *this;
 }
 

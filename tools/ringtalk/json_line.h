@@ -23,6 +23,7 @@ class JsonLine {
   JsonLine& operator=(const JsonLine&) = delete;
 
   JsonLine& number(const char* key, uint64_t value);
+  // With three decimals.
   JsonLine& real(const char* key, double value);
   JsonLine& text(const char* key, std::string_view value);
   JsonLine& flag(const char* key, bool value);

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "proto/ids.h"
+
 namespace ringtalk::tool {
 namespace {
 
@@ -16,6 +18,17 @@ constexpr char kFooter[] =
     "  ringtalk send grace hello there\n"
     "  ringtalk listen --count 1\n\n"
     "Exit: 0 done, 1 failed, 2 usage, 3 server not reached, 130 interrupted.";
+
+// Only digits: a number with a sign would be taken for a very large one.
+CLI::Validator a_number(uint64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    const bool digits = !text.empty() && text.size() <= 19 &&
+                        text.find_first_not_of("0123456789") == std::string::npos;
+    if (digits && std::stoull(text) >= least && std::stoull(text) <= proto::kIdMax) return {};
+    return "'" + text + "' is no whole number from " + std::to_string(least) + " on";
+  };
+  return CLI::Validator(check, "");
+}
 
 void add_password(CLI::App& command, Options& options) {
   command.add_option("--password-file", options.password_file,
@@ -45,19 +58,21 @@ void add_commands(CLI::App& app, Options& options) {
   command->add_option("TEXT", options.words, "the message");
 
   command = on(app.add_subcommand("listen", "show messages as they come"), Verb::listen);
-  command->add_option("--count", options.count, "end after so many messages");
+  command->add_option("--count", options.count, "end after so many messages")->check(a_number(1));
   command->add_flag("--all", options.whole_history, "begin with the first message ever");
 
   command = on(app.add_subcommand("room", "join a live room, show it, publish to it"), Verb::room);
-  command->add_option("ROOM", options.room, "its number")->required()->check(CLI::PositiveNumber);
+  command->add_option("ROOM", options.room, "its number")->required()->check(a_number(1));
   command->add_option("TEXT", options.words,
                       "publish this and leave; - publishes each line of standard input");
-  command->add_option("--count", options.count, "end after so many messages");
+  command->add_option("--count", options.count, "end after so many messages")->check(a_number(1));
 
   command = on(app.add_subcommand("ping", "measure round trips of an echo"), Verb::ping);
   options.count = 0;
-  command->add_option("--count", options.count, "how many (default 4)");
-  command->add_option("--interval-ms", options.interval_ms, "between two")->capture_default_str();
+  command->add_option("--count", options.count, "how many (default 4)")->check(a_number(1));
+  command->add_option("--interval-ms", options.interval_ms, "between two")
+      ->capture_default_str()
+      ->check(a_number(0));
   command->add_option("--bytes", options.bytes, "body of the echo")
       ->capture_default_str()
       ->check(CLI::Range(0, 16'384));
@@ -67,6 +82,13 @@ void add_commands(CLI::App& app, Options& options) {
   command->add_option("--token-key", options.token_key,
                       "the server's key file; default: $XDG_DATA_HOME/ringtalk/token.key or "
                       "~/.local/share/ringtalk/token.key");
+}
+
+std::string explain(const CLI::ParseError& error, int argc, const char* const* argv) {
+  const std::string said = error.what();
+  if (said.find("subcommand is required") == std::string::npos) return said;
+  if (argc > 1 && argv[1][0] != '-') return "there is no command '" + std::string(argv[1]) + "'";
+  return "a command is needed";
 }
 
 }  // namespace
@@ -87,7 +109,8 @@ base::Result<Options, NoCommand> parse_options(int argc, const char* const* argv
   app.add_option("--backend", options.backend, "auto, io_uring or epoll")
       ->transform(CLI::CheckedTransformer(backends).description(""));
   app.add_option("--timeout-ms", options.timeout_ms, "for an answer of the server")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(a_number(1));
   add_commands(app, options);
   try {
     app.parse(argc, argv);
@@ -98,7 +121,7 @@ base::Result<Options, NoCommand> parse_options(int argc, const char* const* argv
     return base::Failure{NoCommand{0, "ringtalk " RINGTALK_VERSION "\n"}};
   } catch (const CLI::ParseError& error) {
     return base::Failure{NoCommand{
-        kExitUsage, "ringtalk: " + std::string(error.what()) + "; see ringtalk --help\n"}};
+        kExitUsage, "ringtalk: " + explain(error, argc, argv) + "; see ringtalk --help\n"}};
   }
   if (options.profile.empty() || options.profile.find('/') != std::string::npos) {
     return base::Failure{
