@@ -145,6 +145,7 @@ Admission::List& Admission::list(WaitList which) {
     case WaitList::ending:
       return ending_;
     case WaitList::none:
+    case WaitList::mailbox:  // the postbox's
       break;
   }
   UNREACHABLE();

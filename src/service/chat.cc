@@ -13,7 +13,7 @@ namespace ringtalk::service {
 
 Chat::Chat(Port& port, proto::SegmentDepot& depot, uint64_t origin)
     : port_(port),
-      postbox_(std::make_unique<Postbox>(port, *this)),
+      postbox_(std::make_unique<Postbox>(port, *this, depot)),
       room_home_(std::make_unique<RoomHome>(port, *postbox_, depot, origin)),
       rooms_(std::make_unique<Rooms>(port, *postbox_)),
       routes_(std::make_unique<Routes>(port, *postbox_)),
@@ -32,6 +32,7 @@ void Chat::closing(uint32_t slot) {
   routes_->closing(slot);
   sends_->closing(slot);
   pushes_->closing(slot);
+  postbox_->leave(slot);
 }
 
 void Chat::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason) {
@@ -74,6 +75,12 @@ void Chat::users(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Users& 
 void Chat::take(const Mail& mail) {
   const proto::Range range = carries_range(mail.kind) ? range_in(mail) : proto::Range{};
   if (range.segment != nullptr) port_.outgoing().uses().adopt(range);
+  if (is_answer(mail.kind)) postbox_->answered(mail.from);
+  serve(mail, range);
+  if (range.segment != nullptr) port_.outgoing().uses().release(range);
+}
+
+void Chat::serve(const Mail& mail, const proto::Range& range) {
   switch (mail.kind) {
     case MailKind::none:
       UNREACHABLE();
@@ -139,7 +146,11 @@ void Chat::take(const Mail& mail) {
       rooms_->published(mail);
       break;
   }
-  if (range.segment != nullptr) port_.outgoing().uses().release(range);
+}
+
+void Chat::released(uint32_t slot) {
+  routes_->open_if_new(slot);
+  port_.resume(slot);
 }
 
 bool Chat::takes(const store::Answer& answer) noexcept {
@@ -178,12 +189,14 @@ void Chat::flush() {
   postbox_->retry();
   if (sends_->waiting()) sends_->retry();
   if (routes_->waiting()) routes_->retry();
+  if (rooms_->waiting()) rooms_->retry();
   room_home_->flush();
   pushes_->end_overmarked();
 }
 
 bool Chat::waiting() const noexcept {
-  return postbox_->waiting() || sends_->waiting() || routes_->waiting();
+  return postbox_->waiting() || sends_->waiting() || routes_->waiting() || rooms_->waiting() ||
+         room_home_->waiting();
 }
 
 void Chat::release() {
@@ -214,6 +227,7 @@ bool Chat::drop(uint32_t slot, std::span<const std::byte> bytes) {
 
 void Chat::drained(uint32_t slot) {
   pushes_->drained(slot);
+  rooms_->drained(slot);
 }
 
 void Chat::too_slow(uint32_t slot) {
@@ -222,6 +236,10 @@ void Chat::too_slow(uint32_t slot) {
 
 uint32_t Chat::rooms() const noexcept {
   return room_home_->rooms();
+}
+
+size_t Chat::mail_kept() const noexcept {
+  return postbox_->kept();
 }
 
 uint32_t Chat::users_homed() const noexcept {

@@ -50,6 +50,7 @@ class Chat final : public OutgoingSink, public MailTaker {
 
   // ---- from elsewhere
   void take(const Mail& mail) override;
+  void released(uint32_t slot) override;
   // Replies to Append (the ticket's session may be another shard's, see Ticket::origin), Heads,
   // Pull and FindUsers.
   void take(const store::Ticket& ticket, store::Answer&& answer);
@@ -70,8 +71,11 @@ class Chat final : public OutgoingSink, public MailTaker {
 
   uint32_t rooms() const noexcept;
   uint32_t users_homed() const noexcept;
+  size_t mail_kept() const noexcept;
 
  private:
+  void serve(const Mail& mail, const proto::Range& range);
+
   Port& port_;
   std::unique_ptr<Postbox> postbox_;
   std::unique_ptr<RoomHome> room_home_;

@@ -30,7 +30,7 @@ inline constexpr uint32_t kReload = 4;
 
 class Door {
  public:
-  explicit Door(base::Waker& waker) : waker_(waker), mailbox_(kMailboxEntries) {}
+  Door(base::Waker& waker, uint32_t mailbox_entries) : waker_(waker), mailbox_(mailbox_entries) {}
   ~Door();
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;

@@ -39,7 +39,8 @@ struct Limits {
   uint64_t pinned_bytes = 64 * 1024 * 1024;         // segments held by queues
   uint64_t partial_frame_bytes = 16 * 1024 * 1024;  // heads of cut frames
   uint32_t rooms_per_session = 64;
-  uint32_t mail_overflow = 65'536;  // entries kept for a target whose mailbox is full
+  // Entries kept for a target whose mailbox is full; from a sixteenth on, its feeders are paused.
+  uint32_t mail_overflow = 65'536;
   uint32_t flush_slice = 256;
   uint32_t turn_completions = 512;
 

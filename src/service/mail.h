@@ -83,6 +83,12 @@ inline bool carries_range(MailKind kind) noexcept {
          kind == MailKind::deliver_sent || kind == MailKind::send_failed;
 }
 
+// What one room_join, room_publish with an id, or route_open is answered with.
+inline bool is_answer(MailKind kind) noexcept {
+  return kind == MailKind::room_joined || kind == MailKind::answer_ok ||
+         kind == MailKind::route_opened;
+}
+
 inline constexpr uint32_t kMailboxEntries = 4'096;
 
 }  // namespace ringtalk::service

@@ -17,6 +17,7 @@ Node::Node(const NodeOptions& options, const base::Clock& clock, base::Workers& 
       connections_max_(options.connections_max),
       load_users_(options.load_users),
       seed_(options.seed),
+      mailbox_entries_(options.mailbox_entries),
       limits_(std::make_shared<const Limits>(options.limits)) {
   ASSERT(connections_max_ > 0);
 }
@@ -41,7 +42,7 @@ void Node::add_shards(const std::vector<ring::Proactor*>& proactors, uint32_t sl
   ASSERT(proactors.size() <= kShardsMax);
   base::Random seeds(seed_);
   for (uint32_t index = 0; index < proactors.size(); index++) {
-    const ShardOptions options{slots, seeds.next()};
+    const ShardOptions options{slots, seeds.next(), mailbox_entries_};
     shards_.push_back(std::make_unique<Shard>(*this, index, *proactors[index], options));
   }
 }

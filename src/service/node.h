@@ -24,6 +24,7 @@
 #include "proto/token.h"
 #include "ring/proactor.h"
 #include "service/limits.h"
+#include "service/mail.h"
 #include "service/revocations.h"
 #include "service/stats.h"
 #include "store/store.h"
@@ -42,6 +43,7 @@ struct NodeOptions {
   uint64_t connections_max = 10'000;
   bool load_users = false;  // tokens of provisioned users are good (--token-key was given)
   uint64_t seed = 1;
+  uint32_t mailbox_entries = kMailboxEntries;  // of each shard; a test may want fewer
 };
 
 // What a store knew when it was opened.
@@ -125,6 +127,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   const uint64_t connections_max_;
   const bool load_users_;
   const uint64_t seed_;
+  const uint32_t mailbox_entries_;
   NodeIdentity identity_;
   store::Store* store_ = nullptr;
   cluster::Directory* directory_ = nullptr;

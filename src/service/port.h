@@ -52,6 +52,10 @@ class Port {
                            uint32_t retry_after_ms) = 0;
   virtual void kick(uint32_t slot, wire::KickReason reason) = 0;
   virtual void end(uint32_t slot, CloseReason reason) = 0;
+  // Stops reading from a session that waits in a list of the postbox, and goes on with one that has
+  // left it (and that nothing else keeps paused).
+  virtual void pause(uint32_t slot) = 0;
+  virtual void resume(uint32_t slot) = 0;
   // The session stands in the list of its user's home.
   virtual void session_routed(uint32_t slot) = 0;
 

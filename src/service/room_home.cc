@@ -39,8 +39,10 @@ uint32_t RoomHome::make(proto::RoomId id) {
   }
   Room& room = rooms_[at];
   const bool listed = room.listed;
+  const bool missing = room.missing;
   room = Room{};
   room.listed = listed;
+  room.missing = missing;
   room.id = id;
   // A room that comes back numbers from 1 again, under an origin that it has not had.
   room.origin = origin_ + rooms_ended_ % kOriginsPerBoot;
@@ -214,6 +216,7 @@ void RoomHome::add(Room& room, const proto::Range& frame, uint32_t messages, con
 }
 
 void RoomHome::flush() {
+  if (!missed_.empty() && !postbox_.waiting()) say_all_missed();
   close_batch();
   for (size_t i = 0; i < bursts_.size(); i++) {
     Room& room = rooms_[bursts_[i]];
@@ -267,6 +270,17 @@ bool RoomHome::say_missed(Room& room, uint32_t shard, Need need) {
   return true;
 }
 
+void RoomHome::say_all_missed() {
+  std::erase_if(missed_, [this](uint32_t at) {
+    Room& room = rooms_[at];
+    // A copy: what is told is erased.
+    const std::vector<Missed> all = room.missed;
+    for (const Missed& missed : all) say_missed(room, missed.shard, Need::droppable);
+    room.missing = !room.missed.empty();
+    return room.missed.empty();
+  });
+}
+
 void RoomHome::send_burst_to(Room& room, uint32_t shard, const Mail& mail) {
   if (say_missed(room, shard, Need::droppable) && postbox_.post(shard, mail, Need::droppable)) {
     return;
@@ -281,6 +295,9 @@ void RoomHome::send_burst_to(Room& room, uint32_t shard, const Mail& mail) {
     return;
   }
   room.missed.push_back({shard, room.burst_messages, room.burst_n});
+  if (room.missing) return;
+  room.missing = true;
+  missed_.push_back(index_.find(room.id));
 }
 
 void RoomHome::relay_burst(const Room& room) {

@@ -7,7 +7,7 @@
 // A room exists while a shard has members of it. Thread rule: the shard's thread. Invariants: n is
 // dense per (room, origin), from 1, and a room that comes back has a new origin; a joiner is
 // told n, then gets everything after n; a shard whose mailbox is full is told what it missed
-// before it gets the next message.
+// when no mail waits any more, at the latest before it gets the next message.
 #pragma once
 
 #include <array>
@@ -41,6 +41,8 @@ class RoomHome {
 
   // Mails what was published since the last call.
   void flush();
+  // Shards are to be told what they missed, as soon as no mail waits.
+  bool waiting() const noexcept { return !missed_.empty(); }
   void release();
 
   uint32_t rooms() const noexcept { return static_cast<uint32_t>(index_.count()); }
@@ -71,6 +73,7 @@ class RoomHome {
     proto::Range burst{};  // held while burst_frames > 0
     Except except{};
     bool listed = false;                 // in bursts_
+    bool missing = false;                // in missed_
     std::vector<wire::RoomHead> others;  // origins of other nodes
     std::vector<Missed> missed;
   };
@@ -98,6 +101,7 @@ class RoomHome {
   void send_all(Room& room);
   void send_burst(Room& room);
   bool say_missed(Room& room, uint32_t shard, Need need);
+  void say_all_missed();
   void send_burst_to(Room& room, uint32_t shard, const Mail& mail);
   void relay_burst(const Room& room);
 
@@ -110,6 +114,7 @@ class RoomHome {
   std::vector<uint32_t> free_;
   Batch batch_;
   std::vector<uint32_t> bursts_;  // rooms with something to send, in order
+  std::vector<uint32_t> missed_;  // rooms of which a shard has missed something
   std::vector<wire::RoomHead> heads_;
   uint64_t rooms_ended_ = 0;
   uint64_t shards_missed_ = 0;

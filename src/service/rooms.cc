@@ -1,6 +1,7 @@
 #include "service/rooms.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "proto/limits.h"
@@ -89,18 +90,21 @@ void Rooms::join(uint32_t slot, uint64_t id, proto::RoomId room_id) {
   }
   // Counted first: a home that is this very shard answers from within the post.
   memberships_[known].joins++;
-  room_of(room_id).joins_under_way++;
+  const uint32_t room_at = memberships_[known].room;
+  rooms_[room_at].joins_under_way++;
+  const bool was_known = std::exchange(rooms_[room_at].known, true);
   const bool sent =
-      memberships_[known].joins <= kJoinsMax && postbox_.post(port_.home_of_room(room_id),
-                                                              {.kind = MailKind::room_join,
-                                                               .slot = slot,
-                                                               .generation = session.generation,
-                                                               .a = room_id,
-                                                               .b = id},
-                                                              Need::droppable);
+      memberships_[known].joins <= kJoinsMax && postbox_.request(slot, port_.home_of_room(room_id),
+                                                                 {.kind = MailKind::room_join,
+                                                                  .slot = slot,
+                                                                  .generation = session.generation,
+                                                                  .a = room_id,
+                                                                  .b = id},
+                                                                 true);
   if (sent) return;
   memberships_[known].joins--;
-  room_of(room_id).joins_under_way--;
+  rooms_[room_at].joins_under_way--;
+  rooms_[room_at].known = was_known;
   port_.reply_error(slot, id, wire::ErrorCode::ServerBusy,
                     static_cast<uint32_t>(port_.limits().busy_retry_ms));
   known = find(slot, room_id);
@@ -205,13 +209,30 @@ void Rooms::remove(uint32_t at) {
 }
 
 void Rooms::end_if_empty(uint32_t room_at) {
-  Room& room = rooms_[room_at];
+  const Room& room = rooms_[room_at];
   if (room.id == 0 || room.joins_under_way > 0 || !room.slots.empty()) return;
   const proto::RoomId id = room.id;
+  const Mail leave{.kind = MailKind::room_leave, .a = id};
+  if (room.known && !postbox_.post(port_.home_of_room(id), leave, Need::droppable)) {
+    // The room stays as it is. There are no more of these than there were rooms when the overflow
+    // was full: who joins then is refused.
+    if (!room.ended) ended_.push_back(room_at);
+    rooms_[room_at].ended = true;
+    return;
+  }
   index_.erase(id);
-  room.id = 0;
+  rooms_[room_at].id = 0;
+  rooms_[room_at].known = false;
   free_rooms_.push_back(room_at);
-  postbox_.post(port_.home_of_room(id), {.kind = MailKind::room_leave, .a = id});
+}
+
+void Rooms::retry() {
+  std::vector<uint32_t> ended;
+  ended.swap(ended_);
+  for (const uint32_t room_at : ended) {
+    rooms_[room_at].ended = false;
+    end_if_empty(room_at);
+  }
 }
 
 void Rooms::publish(uint32_t slot, uint64_t id, const wire::RoomPublish& publish) {
@@ -230,7 +251,7 @@ void Rooms::publish(uint32_t slot, uint64_t id, const wire::RoomPublish& publish
             .generation = session.generation,
             .b = session.user};
   put_range(mail, frame);
-  if (!postbox_.post(port_.home_of_room(publish.room()), mail, Need::droppable)) {
+  if (!postbox_.request(slot, port_.home_of_room(publish.room()), mail, id != 0)) {
     port_.reply_error(slot, id, wire::ErrorCode::ServerBusy,
                       static_cast<uint32_t>(port_.limits().busy_retry_ms));
   }
@@ -297,6 +318,8 @@ void Rooms::miss(uint32_t at, uint64_t origin, uint64_t n, uint64_t missed) {
   }
   gaps_[gap].n = std::max(gaps_[gap].n, n);
   gaps_[gap].missed += missed;
+  // A gap of its own messages can wait for the next one: it takes no frame of its own.
+  if (missed > 0) port_.outgoing().notify_drained(membership.slot);
 }
 
 // Queues a RoomGap for each origin. False: there was no room, the gaps stay.
@@ -343,6 +366,16 @@ void Rooms::gap(const Mail& mail) {
   for (const uint32_t membership : rooms_[room_at].memberships) {
     miss(membership, origin, mail.b, mail.number);
     port_.stats().room_skipped += mail.number;
+    // Otherwise its queue will drain.
+    if (port_.outgoing().idle(memberships_[membership].slot)) say_gaps(membership);
+  }
+}
+
+void Rooms::drained(uint32_t slot) {
+  for (uint32_t at = first_[slot]; at != kNone; at = memberships_[at].next) {
+    if (memberships_[at].gaps == kNone || say_gaps(at)) continue;
+    port_.outgoing().notify_drained(slot);
+    return;
   }
 }
 

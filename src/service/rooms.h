@@ -4,11 +4,11 @@
 //   session -> membership -> membership                          (its rooms)
 // A burst goes to all members in one pass over `slots`; who is over its limits or has been told
 // nothing of an earlier skip is looked at afterwards: a skip is kept in its membership and said as
-// RoomGap before the next message that fits. A member that asks for no echo of its own message gets
-// a RoomGap of 0 missed in its place, so that n stays dense for everybody.
-// Thread rule: the shard's thread. Invariants: a session stands in `slots` from its RoomJoined to
-// its leave; the home knows this shard as long as it has members or joins under way; no copy and
-// no allocation for a member that takes the burst (both are counted).
+// RoomGap when its queue has drained, at the latest before the next message that fits. A member
+// that asks for no echo of its own message gets a RoomGap of 0 missed in its place, so that n stays
+// dense for everybody. Thread rule: the shard's thread. Invariants: a session stands in `slots`
+// from its RoomJoined to its leave; the home knows this shard as long as it has members or joins
+// under way; no copy and no allocation for a member that takes the burst (both are counted).
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,12 @@ class Rooms {
   // Room messages or a RoomGap that were queued for this session have been thrown away.
   void dropped(uint32_t slot, const proto::RoomNumbers& messages);
   void dropped(uint32_t slot, const wire::RoomGap& gap);
+  // The session's queue is empty: says what it has missed.
+  void drained(uint32_t slot);
+
+  // Tells homes of rooms that have ended here, whose way was full.
+  void retry();
+  bool waiting() const noexcept { return !ended_.empty(); }
 
   uint32_t rooms() const noexcept { return static_cast<uint32_t>(index_.count()); }
 
@@ -51,6 +57,8 @@ class Rooms {
   struct Room {
     proto::RoomId id = 0;
     uint32_t joins_under_way = 0;
+    bool known = false;  // to its home
+    bool ended = false;  // in ended_: its home is to be told, unless somebody joins again
     std::vector<uint32_t> slots;
     std::vector<uint32_t> memberships;
   };
@@ -96,6 +104,7 @@ class Rooms {
   std::vector<Gap> gaps_;
   uint32_t free_gap_ = kNone;
   std::vector<uint32_t> refused_;
+  std::vector<uint32_t> ended_;
 };
 
 }  // namespace ringtalk::service

@@ -38,7 +38,8 @@ struct RouteEntry {
   uint32_t epoch;
   uint32_t slot;
   uint32_t generation;
-  uint32_t shard;
+  uint16_t shard;
+  bool leaving;   // it has been told to go: nothing more is for it
   uint32_t next;  // of the bucket, or of the free ones
 };
 static_assert(sizeof(RouteEntry) == 36);

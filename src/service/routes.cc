@@ -20,13 +20,21 @@ Routes::Routes(Port& port, Postbox& postbox)
 void Routes::open(uint32_t slot) {
   const Session& session = port_.sessions()[slot];
   ASSERT(session.user != 0 && opened_[slot] == 0);
-  opened_[slot] = 1;
-  postbox_.post(port_.home_of_user(session.user), {.kind = MailKind::route_open,
-                                                   .slot = slot,
-                                                   .generation = session.generation,
-                                                   .number = session.epoch,
-                                                   .a = session.user,
-                                                   .b = port_.sessions().rest(slot).device});
+  const uint32_t home = port_.home_of_user(session.user);
+  if (postbox_.busy(home)) return postbox_.wait(slot, home);
+  opened_[slot] = 1;  // first: a home that is this very shard answers from within
+  const Mail mail{.kind = MailKind::route_open,
+                  .slot = slot,
+                  .generation = session.generation,
+                  .number = session.epoch,
+                  .a = session.user,
+                  .b = port_.sessions().rest(slot).device};
+  if (postbox_.request(slot, home, mail, true)) return;
+  opened_[slot] = 0;  // request() has made it wait
+}
+
+void Routes::open_if_new(uint32_t slot) {
+  if (opened_[slot] == 0) open(slot);
 }
 
 void Routes::closing(uint32_t slot) {
@@ -56,19 +64,30 @@ void Routes::end_session(const Mail& mail) {
 }
 
 void Routes::kick_user(proto::UserId user, uint32_t epoch_min, wire::KickReason reason) {
-  postbox_.post(port_.home_of_user(user), {.kind = MailKind::kick_user,
-                                           .byte = static_cast<uint8_t>(reason),
-                                           .number = epoch_min,
-                                           .a = user});
+  kick({.kind = MailKind::kick_user, .user = user}, {epoch_min, reason});
 }
 
 void Routes::kick_device(const proto::UserDevice& device, uint32_t epoch_min,
                          wire::KickReason reason) {
-  postbox_.post(port_.home_of_user(device.user), {.kind = MailKind::kick_device,
-                                                  .byte = static_cast<uint8_t>(reason),
-                                                  .number = epoch_min,
-                                                  .a = device.user,
-                                                  .b = device.device});
+  kick({.kind = MailKind::kick_device, .user = device.user, .device = device.device},
+       {epoch_min, reason});
+}
+
+void Routes::kick(const Kicked& whom, const Kick& kick) {
+  const auto at = kicks_.find(whom);
+  if (at == kicks_.end() && post_kick(whom, kick)) return;
+  Kick& kept = kicks_[whom];
+  kept = {std::max(kept.epoch_min, kick.epoch_min), kick.reason};
+}
+
+bool Routes::post_kick(const Kicked& whom, const Kick& kick) {
+  return postbox_.post(port_.home_of_user(whom.user),
+                       {.kind = whom.kind,
+                        .byte = static_cast<uint8_t>(kick.reason),
+                        .number = kick.epoch_min,
+                        .a = whom.user,
+                        .b = whom.device},
+                       Need::droppable);
 }
 
 // ---- the user's home
@@ -94,12 +113,13 @@ void Routes::take_open(const Mail& mail) {
   added.slot = mail.slot;
   added.generation = mail.generation;
   added.shard = mail.from;
+  added.leaving = !welcome;
   port_.directory().session_opened(user, mail.b, mail.number);
   // Kicks come back as route_close, at once from this very shard: nothing is held over them.
   const std::vector<RouteEntry> kicks = std::move(kicked_);
   for (const RouteEntry& old : kicks) {
     port_.directory().session_closed(user, old.device, old.epoch);
-    kick(old, wire::KickReason::LoggedInElsewhere);
+    if (!old.leaving) kick(old, wire::KickReason::LoggedInElsewhere);
   }
   postbox_.post(mail.from,
                 {.kind = MailKind::route_opened, .slot = mail.slot, .generation = mail.generation});
@@ -126,9 +146,11 @@ void Routes::take_close(const Mail& mail) {
 void Routes::take_kick(const Mail& mail) {
   std::vector<RouteEntry> lower;
   for (uint32_t at = table_.first(mail.a); at != kNoIndex; at = table_.next(at)) {
-    const RouteEntry& known = table_[at];
+    RouteEntry& known = table_[at];
     const bool meant = mail.kind == MailKind::kick_user || known.device == mail.b;
-    if (meant && known.epoch < mail.number) lower.push_back(known);
+    if (!meant || known.epoch >= mail.number || known.leaving) continue;
+    known.leaving = true;
+    lower.push_back(known);
   }
   // They leave the list by their route_close.
   for (const RouteEntry& known : lower) kick(known, static_cast<wire::KickReason>(mail.byte));
@@ -148,7 +170,8 @@ void Routes::push(const Mail& mail, const proto::Range& range) {
   const proto::UserId user =
       static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
   for (uint32_t at = table_.first(user); at != kNoIndex; at = table_.next(at)) {
-    const RouteEntry& known = table_[at];
+    RouteEntry& known = table_[at];
+    if (known.leaving) continue;
     if (known.shard == mail.b && known.slot == mail.slot && known.generation == mail.generation) {
       continue;  // it gets Sent
     }
@@ -166,7 +189,7 @@ void Routes::advanced(const Mail& mail) {
   const proto::UserId user =
       static_cast<PushSide>(mail.byte) == PushSide::lower ? conversation.a : conversation.b;
   for (uint32_t at = table_.first(user); at != kNoIndex; at = table_.next(at)) {
-    hint(table_[at], conversation, seq);
+    if (!table_[at].leaving) hint(table_[at], conversation, seq);
   }
 }
 
@@ -179,10 +202,9 @@ void Routes::sent(const Mail& mail, const proto::Range& frame) {
   postbox_.post(static_cast<uint32_t>(mail.b >> 32), answer);
 }
 
-void Routes::hint(const RouteEntry& known, const proto::ConversationId& conversation,
-                  proto::Seq seq) {
+void Routes::hint(RouteEntry& known, const proto::ConversationId& conversation, proto::Seq seq) {
   if (marks_.size() >= kMarksMax) {
-    // Its device syncs when it comes back.
+    known.leaving = true;  // its device syncs when it comes back
     postbox_.post(
         known.shard,
         {.kind = MailKind::end_session, .slot = known.slot, .generation = known.generation});
@@ -193,6 +215,9 @@ void Routes::hint(const RouteEntry& known, const proto::ConversationId& conversa
 }
 
 void Routes::retry() {
+  for (auto at = kicks_.begin(); at != kicks_.end() && post_kick(at->first, at->second);) {
+    at = kicks_.erase(at);
+  }
   while (!marks_.empty()) {
     const auto& [mark, seq] = *marks_.begin();
     const proto::Range frame =

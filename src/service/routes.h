@@ -26,6 +26,8 @@ class Routes {
 
   // ---- a session's shard
   void open(uint32_t slot);
+  // Its open had to wait for the home's mailbox, and need not any more.
+  void open_if_new(uint32_t slot);
   void closing(uint32_t slot);
   void opened(const Mail& mail);
   void kick_session(const Mail& mail);
@@ -45,7 +47,7 @@ class Routes {
 
   // Sends the hints that stand for pushes whose way was full.
   void retry();
-  bool waiting() const noexcept { return !marks_.empty(); }
+  bool waiting() const noexcept { return !marks_.empty() || !kicks_.empty(); }
   uint32_t users() const noexcept { return table_.users(); }
 
  private:
@@ -58,8 +60,21 @@ class Routes {
     auto operator<=>(const Mark&) const = default;
   };
 
+  struct Kicked {
+    MailKind kind;  // kick_user or kick_device
+    proto::UserId user = 0;
+    proto::DeviceId device = 0;
+    auto operator<=>(const Kicked&) const = default;
+  };
+  struct Kick {
+    uint32_t epoch_min = 0;
+    wire::KickReason reason{};
+  };
+
+  void kick(const Kicked& whom, const Kick& kick);
+  bool post_kick(const Kicked& whom, const Kick& kick);
   void kick(const RouteEntry& entry, wire::KickReason reason);
-  void hint(const RouteEntry& entry, const proto::ConversationId& conversation, proto::Seq seq);
+  void hint(RouteEntry& entry, const proto::ConversationId& conversation, proto::Seq seq);
 
   Port& port_;
   Postbox& postbox_;
@@ -67,6 +82,8 @@ class Routes {
   RouteTable table_;
   std::vector<RouteEntry> kicked_;
   std::map<Mark, proto::Seq> marks_;
+  // Whose way is full: no more than the epochs that Node keeps in memory anyway (Revocations).
+  std::map<Kicked, Kick> kicks_;
 };
 
 }  // namespace ringtalk::service

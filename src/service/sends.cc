@@ -56,7 +56,7 @@ void Sends::send(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Send& s
     port_.reply_error(slot, id, code, retry_after_ms);
     hold(slot, conversation, {message, code, false, port_.now_ns() + kHoldNs});
   };
-  if (marks_.size() >= kMarksBusy) {
+  if (marks_.size() >= kMarksBusy || in_flight_ >= postbox_.asked_max()) {
     return fail(wire::ErrorCode::ServerBusy, static_cast<uint32_t>(port_.limits().busy_retry_ms));
   }
   if (const uint32_t wait_ms = port_.admit_send(slot, conversation); wait_ms > 0) {
@@ -76,7 +76,9 @@ void Sends::send(uint32_t slot, uint64_t id, uint32_t bytes, const wire::Send& s
   append.reply_to = send.reply_to();
   append.body.assign(reinterpret_cast<const char*>(body.data()), body.size());
   append.load_user = session.has(session_flags::kLoad);
-  if (!port_.submit(slot, id, bytes, port_.home_of_user(conversation.a), std::move(append))) {
+  if (port_.submit(slot, id, bytes, port_.home_of_user(conversation.a), std::move(append))) {
+    in_flight_++;
+  } else {
     fail(wire::ErrorCode::ServerBusy, static_cast<uint32_t>(port_.limits().busy_retry_ms));
   }
 }
@@ -111,6 +113,8 @@ void Sends::hold(uint32_t slot, const proto::ConversationId& conversation, const
 }
 
 void Sends::delivered_sent(const Mail& mail, const proto::Range& frame) {
+  ASSERT(in_flight_ > 0);
+  in_flight_--;
   Session* session = port_.sessions().find(mail.slot, mail.generation);
   if (session == nullptr) return;
   session->set(session_flags::kClaimed);
@@ -120,6 +124,8 @@ void Sends::delivered_sent(const Mail& mail, const proto::Range& frame) {
 }
 
 void Sends::send_failed(const Mail& mail, const proto::Range& range) {
+  ASSERT(in_flight_ > 0);
+  in_flight_--;
   SendFailure failure;
   std::memcpy(&failure, range.data(), sizeof failure);
   const auto error = static_cast<store::StoreError>(failure.error);

@@ -54,6 +54,7 @@ class Sends {
 
   Port& port_;
   Postbox& postbox_;
+  uint32_t in_flight_ = 0;  // of this shard's sessions, also of those that have gone
   std::map<Key, Hold> holds_;
   std::vector<cluster::NodeId> nodes_;
   std::map<std::pair<proto::ConversationId, PushSide>, proto::Seq> marks_;

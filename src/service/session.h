@@ -31,8 +31,8 @@ enum class Phase : uint8_t {
   closing,  // proactor.close() was called
 };
 
-// Lists of connections with a deadline (admission.h).
-enum class WaitList : uint8_t { none, before_login, ending };
+// Lists of connections with a deadline (admission.h), or that wait for another shard (postbox.h).
+enum class WaitList : uint8_t { none, before_login, ending, mailbox };
 
 namespace session_flags {
 inline constexpr uint8_t kLoad = 1;         // a provisioned load user: no rate buckets
@@ -70,8 +70,11 @@ static_assert(sizeof(Session) == 64);
 
 struct SessionRest {
   proto::DeviceId device;
-  base::ListLinks waiting;  // in the list of that deadline
-  uint32_t deadline_ms;     // login time-out or end of discarding; low bits of the shard's clock
+  base::ListLinks waiting;  // in the list that Session::list names
+  union {
+    uint32_t deadline_ms;  // login time-out or end of discarding; low bits of the shard's clock
+    uint32_t mailbox;      // of which shard it waits for
+  };
   union {
     uint32_t address_key;      // before login: which address counter it is in
     uint32_t discarded_bytes;  // while ending

@@ -40,7 +40,7 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
       random_(options.seed),
       sessions_(options.slots),
       reader_(limits_->partial_frame_bytes),
-      door_(proactor) {
+      door_(proactor, options.mailbox_entries) {
   read_clock();
   clock_read_ = false;
   // Numbers of room messages start anew with each boot.
@@ -252,6 +252,7 @@ void Shard::snapshot(StatsPart& part) {
   stats_.pinned_bytes = outgoing_->pinned_bytes();
   stats_.rooms = chat_->rooms();
   stats_.users_homed = chat_->users_homed();
+  stats_.mail_kept = chat_->mail_kept();
   const OutgoingStats& outgoing = outgoing_->stats();
   stats_.sends_started = outgoing.sends;
   stats_.frames_out = outgoing.frames;

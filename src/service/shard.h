@@ -43,6 +43,7 @@ class ShardPort;
 struct ShardOptions {
   uint32_t slots;  // ProactorOptions::connections
   uint64_t seed;
+  uint32_t mailbox_entries;
 };
 
 class Shard final : public ring::Handler {
@@ -102,6 +103,9 @@ class Shard final : public ring::Handler {
   // At once: what is queued is dropped.
   void close(uint32_t slot, CloseReason reason);
   void stop_listening();
+  // Stops reading; goes on as soon as nothing is against it.
+  void pause(uint32_t slot);
+  void resume_if_free(uint32_t slot);
 
   // Submits for a session and counts the request as in flight until answered(); `bytes` is its
   // frame's size, `reply_to` the shard that gets the reply. False: the store's queue is full.
@@ -137,8 +141,6 @@ class Shard final : public ring::Handler {
   void discard(uint32_t slot, size_t bytes);
   void input_ended(uint32_t slot, ring::Error error);
   bool may_read(uint32_t slot);
-  void pause(uint32_t slot);
-  void resume_if_free(uint32_t slot);
   void wait_for_budget(uint32_t slot);
   void resume_for_budget();
   void sent(uint32_t slot, ring::Error error);

@@ -68,6 +68,13 @@ void ShardPort::end(uint32_t slot, CloseReason reason) {
   shard_.end(slot, reason);
 }
 
+void ShardPort::pause(uint32_t slot) {
+  shard_.pause(slot);
+}
+void ShardPort::resume(uint32_t slot) {
+  shard_.resume_if_free(slot);
+}
+
 void ShardPort::session_routed(uint32_t slot) {
   shard_.session_routed(slot);
 }

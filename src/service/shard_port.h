@@ -33,6 +33,8 @@ class ShardPort final : public Port {
                    uint32_t retry_after_ms) override;
   void kick(uint32_t slot, wire::KickReason reason) override;
   void end(uint32_t slot, CloseReason reason) override;
+  void pause(uint32_t slot) override;
+  void resume(uint32_t slot) override;
   void session_routed(uint32_t slot) override;
   uint32_t admit_send(uint32_t slot, const proto::ConversationId& conversation) override;
   bool submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,

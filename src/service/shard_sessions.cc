@@ -150,7 +150,8 @@ void Shard::input_ended(uint32_t slot, ring::Error error) {
 bool Shard::may_read(uint32_t slot) {
   const Session& session = sessions_[slot];
   if (session.phase >= Phase::ending) return true;
-  return session.requests_in_flight < limits_->requests_in_flight &&
+  return session.list != WaitList::mailbox &&
+         session.requests_in_flight < limits_->requests_in_flight &&
          session.unacknowledged_bytes < limits_->unacknowledged_bytes &&
          outgoing_->queued_bytes(slot) < limits_->unacknowledged_bytes;
 }

@@ -43,6 +43,8 @@ struct ShardStats {
   uint64_t mail_out = 0;
   uint64_t mail_in = 0;
   uint64_t mail_full = 0;
+  uint64_t mail_refused = 0;  // beyond the overflow
+  uint64_t mail_paused = 0;   // sessions, because a mailbox they feed was full
   uint64_t store_submitted = 0;
   uint64_t store_refused = 0;
   uint64_t store_replies = 0;
@@ -69,6 +71,7 @@ struct ShardStats {
   uint64_t pinned_bytes = 0;
   uint64_t rooms = 0;
   uint64_t users_homed = 0;
+  uint64_t mail_kept = 0;
 };
 
 struct StatsRound;

@@ -141,7 +141,12 @@ Json outgoing_json(const Sum& sum) {
 Json traffic_json(const Sum& sum) {
   using S = ShardStats;
   return {{"mail",
-           {{"out", sum(&S::mail_out)}, {"in", sum(&S::mail_in)}, {"full", sum(&S::mail_full)}}},
+           {{"out", sum(&S::mail_out)},
+            {"in", sum(&S::mail_in)},
+            {"full", sum(&S::mail_full)},
+            {"kept", sum(&S::mail_kept)},
+            {"refused", sum(&S::mail_refused)},
+            {"sessions_paused", sum(&S::mail_paused)}}},
           {"store",
            {{"submitted", sum(&S::store_submitted)},
             {"refused", sum(&S::store_refused)},

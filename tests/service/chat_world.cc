@@ -63,6 +63,16 @@ void WorldShard::end(uint32_t slot, CloseReason reason) {
   chat_->closing(slot);
 }
 
+void WorldShard::pause(uint32_t slot) {
+  EXPECT_EQ(sessions_[slot].phase, Phase::online);
+  paused.push_back(slot);
+}
+
+void WorldShard::resume(uint32_t slot) {
+  EXPECT_EQ(sessions_[slot].phase, Phase::online);
+  if (sessions_[slot].list == WaitList::none) resumed.push_back(slot);
+}
+
 bool WorldShard::submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,
                         store::Request&& request) {
   if (world_.store_full) return false;

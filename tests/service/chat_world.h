@@ -75,6 +75,8 @@ class WorldShard final : public Port {
   void reply_error(uint32_t slot, uint64_t id, wire::ErrorCode code, uint32_t) override;
   void kick(uint32_t slot, wire::KickReason reason) override;
   void end(uint32_t slot, CloseReason reason) override;
+  void pause(uint32_t slot) override;
+  void resume(uint32_t slot) override;
   void session_routed(uint32_t slot) override { routed.push_back(slot); }
   uint32_t admit_send(uint32_t, const proto::ConversationId&) override { return send_wait_ms; }
   bool submit(uint32_t slot, uint64_t id, uint32_t bytes, uint32_t reply_to,
@@ -85,6 +87,8 @@ class WorldShard final : public Port {
 
   uint32_t send_wait_ms = 0;
   std::vector<uint32_t> routed;
+  std::vector<uint32_t> paused;   // in the order in which they were
+  std::vector<uint32_t> resumed;  // and these
   RecordingProactor proactor;
   std::map<uint32_t, std::string> received;  // by slot
 

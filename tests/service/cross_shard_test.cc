@@ -69,6 +69,8 @@ class ThreadShard final : public Port {
   void reply_error(uint32_t, uint64_t, wire::ErrorCode, uint32_t) override { refused_++; }
   void kick(uint32_t, wire::KickReason) override {}
   void end(uint32_t, CloseReason) override {}
+  void pause(uint32_t) override {}
+  void resume(uint32_t) override {}
   void session_routed(uint32_t) override { routed_++; }
   uint32_t admit_send(uint32_t, const proto::ConversationId&) override { return 0; }
   bool submit(uint32_t, uint64_t, uint32_t, uint32_t, store::Request&&) override { return false; }

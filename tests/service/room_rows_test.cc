@@ -107,10 +107,10 @@ TEST(RoomRows, SkippedRowCountsItsMessages) {
   EXPECT_EQ(world.got(fast).size(), 20u);
   EXPECT_EQ(world.at(slow).stats().room_skipped, 10u);
   world.stop_reading(slow, false);
-  EXPECT_EQ(world.got(slow).size(), 10u);
+  EXPECT_EQ(world.got(slow).size(), 11u);
   publish(world, fast, 4, "y");
   publish(world, fast, 4, "z");
-  EXPECT_EQ(world.got(slow), (Texts{"gap 4 9:20 missed 10", "room 4 9:21 1 y", "room 4 9:22 1 z"}));
+  EXPECT_EQ(world.got(slow), (Texts{"room 4 9:21 1 y", "room 4 9:22 1 z"}));
   EXPECT_EQ(world.at(slow).stats().room_deliveries, 22u + 12u);
 }
 
@@ -121,10 +121,12 @@ TEST(RoomRows, ShardThatMissesRowsIsToldOfEachMessage) {
     for (int i = 0; i < 3; i++) publish(world, publisher, 4, "x");
     world.chat(publisher).flush();  // without a mail being taken
   }
-  EXPECT_EQ(world.got(member).size(), 6u);
+  const Texts first = world.got(member);
+  ASSERT_EQ(first.size(), 7u);
+  EXPECT_EQ(first.back(), "gap 4 9:15 missed 9");
   EXPECT_EQ(world.got(publisher).size(), 15u);
   publish(world, publisher, 4, "y");
-  EXPECT_EQ(world.got(member), (Texts{"gap 4 9:15 missed 9", "room 4 9:16 1 y"}));
+  EXPECT_EQ(world.got(member), Texts{"room 4 9:16 1 y"});
   EXPECT_EQ(world.at(member).stats().room_skipped, 9u);
 }
 

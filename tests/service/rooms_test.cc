@@ -161,9 +161,11 @@ TEST(Rooms, SlowMemberSkipsAndIsToldHowMuch) {
   }
   EXPECT_EQ(world.got(fast).size(), 10u);
   world.stop_reading(slow, false);
-  EXPECT_EQ(world.got(slow), (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2", "room 4 9:3 1 3"}));
+  // The gap is said as soon as the queue has drained, not only with the next message.
+  EXPECT_EQ(world.got(slow),
+            (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2", "room 4 9:3 1 3", "gap 4 9:10 missed 7"}));
   publish(world, fast, 4, "11");
-  EXPECT_EQ(world.got(slow), (Texts{"gap 4 9:10 missed 7", "room 4 9:11 1 11"}));
+  EXPECT_EQ(world.got(slow), Texts{"room 4 9:11 1 11"});
   publish(world, fast, 4, "12");
   EXPECT_EQ(world.got(slow), Texts{"room 4 9:12 1 12"});
   EXPECT_EQ(world.at(slow).stats().room_skipped, 7u);
@@ -171,25 +173,42 @@ TEST(Rooms, SlowMemberSkipsAndIsToldHowMuch) {
 }
 
 TEST(Rooms, GapOfOneRoomDoesNotHoldAnotherRoomsMessagesBack) {
-  ChatWorld world({.outgoing = {.session_frames = 2}});
+  ChatWorld world({});
   const Who fast = world.login(0, 1);
-  const Who slow = world.login(0, 2);
-  for (const Who who : {fast, slow}) {
+  const Who other = world.login(0, 2);
+  for (const Who who : {fast, other}) {
     join(world, who, 4);
     join(world, who, 5);
     world.got(who);
   }
+  // The gap of one's own message waits for the next one.
+  publish(world, other, 4, "a", false);
+  EXPECT_EQ(world.got(other), Texts{});
+  publish(world, fast, 5, "b");
+  EXPECT_EQ(world.got(other), Texts{"room 5 9:1 1 b"});
+  publish(world, fast, 4, "c");
+  EXPECT_EQ(world.got(other), (Texts{"gap 4 9:1 missed 0", "room 4 9:2 1 c"}));
+}
+
+TEST(Rooms, GapsOfSeveralRoomsAreSaidWhenTheQueueHasDrained) {
+  ChatWorld world({.outgoing = {.session_frames = 2}});
+  const Who fast = world.login(0, 1);
+  const Who slow = world.login(0, 2);
+  for (const Who who : {fast, slow}) {
+    for (const proto::RoomId room : {4, 5, 6}) join(world, who, room);
+    world.got(who);
+  }
   world.stop_reading(slow);
   for (int i = 1; i <= 3; i++) {
-    publish(world, fast, 4, "a");
+    for (const proto::RoomId room : {4, 5, 6}) publish(world, fast, room, "a");
     world.run();
   }
   world.stop_reading(slow, false);
-  world.got(slow);
-  publish(world, fast, 5, "b");
-  EXPECT_EQ(world.got(slow), Texts{"room 5 9:1 1 b"});
+  // Two fit at a time: the third is said when they have left.
+  EXPECT_EQ(world.got(slow), (Texts{"room 4 9:1 1 a", "room 5 9:1 1 a", "gap 6 9:3 missed 3",
+                                    "gap 5 9:3 missed 2", "gap 4 9:3 missed 2"}));
   publish(world, fast, 4, "c");
-  EXPECT_EQ(world.got(slow), (Texts{"gap 4 9:3 missed 1", "room 4 9:4 1 c"}));
+  EXPECT_EQ(world.got(slow), Texts{"room 4 9:4 1 c"});
 }
 
 TEST(Rooms, QueuedMessagesThatPinTooMuchBecomeAGap) {
@@ -220,10 +239,11 @@ TEST(Rooms, ShardWhoseMailboxIsFullIsToldWhatItMissed) {
     publish(world, publisher, 4, std::to_string(i));
     world.chat(publisher).flush();  // without a mail being taken
   }
-  EXPECT_EQ(world.got(member), (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2"}));
+  // It is told as soon as there is room for the mail, not only with the next message.
+  EXPECT_EQ(world.got(member), (Texts{"room 4 9:1 1 1", "room 4 9:2 1 2", "gap 4 9:6 missed 4"}));
   EXPECT_EQ(world.got(publisher).size(), 6u);
   publish(world, publisher, 4, "7");
-  EXPECT_EQ(world.got(member), (Texts{"gap 4 9:6 missed 4", "room 4 9:7 1 7"}));
+  EXPECT_EQ(world.got(member), Texts{"room 4 9:7 1 7"});
 }
 
 TEST(Rooms, FullMailboxKeepsOrderInTheOverflow) {

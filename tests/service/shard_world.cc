@@ -38,6 +38,7 @@ ShardWorld::ShardWorld(const Options& options)
   node_options.connections_max = options.connections_max;
   node_options.load_users = options.load_users;
   node_options.seed = kSeed;
+  node_options.mailbox_entries = options.mailbox_entries;
   node = std::make_unique<Node>(node_options, clock, workers, keys, NodeEvents{});
   port_ = switchboard_.join(1, *node);
   node->attach(NodeMemory{{1, 1}, {}}, store, *port_, *port_);
@@ -69,6 +70,7 @@ ShardWorld::~ShardWorld() {
 bool ShardWorld::step() {
   bool busy = network.run_due();
   for (uint32_t i = 0; i < node->shard_count(); i++) {
+    if (i == stalled) continue;
     // A turn that finds something to do may leave work for the next one.
     const uint64_t before = proactors_[i]->stats().completions;
     const bool work = proactors_[i]->has_work();
@@ -217,6 +219,10 @@ ShardStats ShardWorld::stats() {
     sum.pinned_bytes += part.shard.pinned_bytes;
     sum.hashes_refused += part.shard.hashes_refused;
     sum.store_submitted += part.shard.store_submitted;
+    sum.mail_paused += part.shard.mail_paused;
+    sum.mail_refused += part.shard.mail_refused;
+    sum.mail_kept += part.shard.mail_kept;
+    sum.room_published += part.shard.room_published;
   }
   return sum;
 }

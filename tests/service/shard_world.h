@@ -83,6 +83,7 @@ class ShardWorld : private ring::Handler {
     uint32_t shard_buffers = 16;
     uint32_t shard_buffer_bytes = 4'096;
     size_t password_jobs = 2;
+    uint32_t mailbox_entries = kMailboxEntries;
   };
 
   explicit ShardWorld(const Options& options);
@@ -124,6 +125,7 @@ class ShardWorld : private ring::Handler {
   proto::KeyRing keys;
   std::unique_ptr<Node> node;
   ring::SimNetwork network;
+  uint32_t stalled = UINT32_MAX;  // a shard that takes no turns
 
  private:
   void complete(const ring::Completion& completion) override;
