@@ -44,6 +44,8 @@ NodeUnderTest::NodeUnderTest(base::ManualClock& clock, ring::SimNetwork& network
   options.seed = life.seed;
   options.limits.heartbeat_interval_ms = life.heartbeat_ms;
   options.limits.reconnect_jitter_ms = 200;
+  options.limits.mail_overflow = life.mail_overflow;
+  options.mailbox_entries = life.mailbox_entries;
   service::NodeEvents events;
   events.store_failed = [this](const std::string&) { store_failed_ = true; };
   events.stats_for_main = [](std::unique_ptr<service::StatsRound>) {};
@@ -93,7 +95,14 @@ uint64_t NodeUnderTest::next_due_ns() const {
   return due_ns;
 }
 
-void NodeUnderTest::add_stats(ring::ProactorStats& sum) const {
+void NodeUnderTest::add_stats(ring::ProactorStats& sum, service::ShardStats& shards) const {
+  for (const service::StatsPart& part : node_->snapshot()->parts) {
+    shards.mail_full += part.shard.mail_full;
+    shards.mail_refused += part.shard.mail_refused;
+    shards.mail_paused += part.shard.mail_paused;
+    shards.sync_hints += part.shard.sync_hints;
+    shards.room_gaps += part.shard.room_gaps;
+  }
   for (const auto& proactor : proactors_) {
     const ring::ProactorStats& stats = proactor->stats();
     sum.turns += stats.turns;

@@ -25,6 +25,8 @@ struct NodeLife {
   uint32_t slots = 512;  // of each shard
   uint32_t buffers = 8;
   uint32_t completions = 64;
+  uint32_t mailbox_entries = 4'096;
+  uint32_t mail_overflow = 65'536;
   uint32_t boot = 1;
   uint64_t seed = 1;
   uint16_t port = 0;  // 0: the first life chooses
@@ -57,7 +59,7 @@ class NodeUnderTest {
   ring::Address address() const { return address_; }
   tests::SimulatedStore& store() { return *store_; }
   bool store_failed() const { return store_failed_; }
-  void add_stats(ring::ProactorStats& sum) const;
+  void add_stats(ring::ProactorStats& sum, service::ShardStats& shards) const;
 
  private:
   base::ManualClock& clock_;

@@ -27,6 +27,8 @@ class Simulation {
     life_ = {.shards = options.shards,
              .buffers = options.buffers,
              .completions = options.completions,
+             .mailbox_entries = options.mailbox_entries,
+             .mail_overflow = options.mail_overflow,
              .seed = options.seed + 2,
              .bugs = options.bugs,
              .store = options.store};
@@ -70,7 +72,7 @@ class Simulation {
   }
 
   void kill() {
-    node_->add_stats(server_);
+    node_->add_stats(server_, shards_);
     node_.reset();
   }
 
@@ -154,8 +156,9 @@ class Simulation {
     outcome.shown = history_.shown_count();
     outcome.room_messages = clients_->rooms().received;
     outcome.reconnects = clients_->stats().disconnects;
-    node_->add_stats(server_);
+    node_->add_stats(server_, shards_);
     outcome.server = server_;
+    outcome.shards = shards_;
     outcome.simulated_ms = clock_.now_ns() / kNsPerMs;
     return outcome;
   }
@@ -175,6 +178,7 @@ class Simulation {
   std::unique_ptr<NodeUnderTest> node_;
   std::unique_ptr<ClientHost> clients_;
   ring::ProactorStats server_;
+  service::ShardStats shards_;
   uint64_t quiet_since_ns_ = 0;
   bool converged_ = false;
 };
@@ -229,6 +233,8 @@ SimulationOptions random_options(uint64_t seed) {
   store.race = maybe(random, 0.1);
   store.broken = random.chance(0.2) ? 0.01 : 0;
   store.latency_max_ns = random.chance(0.3) ? 50'000'000 : 2'000'000;
+  options.mailbox_entries = random.chance(0.5) ? 2 : 4'096;
+  options.mail_overflow = random.chance(0.5) ? 65'536 : static_cast<uint32_t>(random.below(20));
   return options;
 }
 
@@ -243,7 +249,10 @@ std::string Outcome::text() const {
       std::to_string(room_messages) + " in rooms, " + std::to_string(reconnects) +
       " reconnects, pool empty " + std::to_string(server.pool_empty) + ", overflows " +
       std::to_string(server.overflows) + ", short sends " + std::to_string(server.sends_short) +
-      ", stale " + std::to_string(server.stale) + ", " + std::to_string(simulated_ms) + " ms\n";
+      ", stale " + std::to_string(server.stale) + ", mail full " +
+      std::to_string(shards.mail_full) + " refused " + std::to_string(shards.mail_refused) +
+      " paused " + std::to_string(shards.mail_paused) + ", gaps " +
+      std::to_string(shards.room_gaps) + ", " + std::to_string(simulated_ms) + " ms\n";
   if (!converged) text += "did not converge:\n" + log;
   for (const std::string& each : violations) text += each + "\n";
   return text;

@@ -14,6 +14,7 @@
 
 #include "ring/sim_network.h"
 #include "ring/sim_proactor.h"
+#include "service/stats.h"
 #include "tests/support/simulated_store.h"
 
 namespace ringtalk::sim {
@@ -22,16 +23,18 @@ struct SimulationOptions {
   uint64_t seed = 1;
   uint32_t clients = 200;
   uint32_t shards = 2;
-  uint64_t chaos_ms = 3'000;   // phase 1, simulated time
-  uint32_t actions = 1'500;    // spread over it
-  uint32_t kills = 1;          // kill -9 of the node, and a start on the same disk
-  uint32_t cuts = 1;           // every connection is reset at once
-  uint64_t heal_ms = 120'000;  // to converge within, simulated time
-  ring::SimFaults network;     // of phase 1
-  tests::StoreFaults store;    // of phase 1; acknowledge_before_commit stays in phase 2
-  uint32_t buffers = 8;        // of each of the server's proactors: runs empty
-  uint32_t completions = 64;   // and its completion queue: overflows
-  ring::SimBugs bugs;          // planted in them
+  uint64_t chaos_ms = 3'000;         // phase 1, simulated time
+  uint32_t actions = 1'500;          // spread over it
+  uint32_t kills = 1;                // kill -9 of the node, and a start on the same disk
+  uint32_t cuts = 1;                 // every connection is reset at once
+  uint64_t heal_ms = 120'000;        // to converge within, simulated time
+  ring::SimFaults network;           // of phase 1
+  tests::StoreFaults store;          // of phase 1; acknowledge_before_commit stays in phase 2
+  uint32_t buffers = 8;              // of each of the server's proactors: runs empty
+  uint32_t completions = 64;         // and its completion queue: overflows
+  ring::SimBugs bugs;                // planted in them
+  uint32_t mailbox_entries = 4'096;  // of each shard
+  uint32_t mail_overflow = 65'536;
 };
 
 // Faults drawn from the seed: a mix of some, none of the others.
@@ -47,6 +50,7 @@ struct Outcome {
   uint64_t room_messages = 0;
   uint64_t reconnects = 0;
   ring::ProactorStats server;  // of all shards and lives together
+  service::ShardStats shards;  // of mail, hints and gaps
   uint64_t simulated_ms = 0;
   std::string log;  // why it did not converge
 

@@ -32,6 +32,10 @@ TEST(Simulation, KeepsEveryPromiseUnderRandomFaults) {
     all.server.overflows += outcome.server.overflows;
     all.server.sends_short += outcome.server.sends_short;
     all.server.stale += outcome.server.stale;
+    all.shards.mail_full += outcome.shards.mail_full;
+    all.shards.mail_refused += outcome.shards.mail_refused;
+    all.shards.mail_paused += outcome.shards.mail_paused;
+    all.shards.room_gaps += outcome.shards.room_gaps;
   }
   std::printf("seeds %llu to %llu: %s", (unsigned long long)first, (unsigned long long)last,
               all.text().c_str());
@@ -44,6 +48,10 @@ TEST(Simulation, KeepsEveryPromiseUnderRandomFaults) {
   EXPECT_GT(all.server.overflows, 0U);
   EXPECT_GT(all.server.sends_short, 0U);
   EXPECT_GT(all.server.stale, 0U);
+  EXPECT_GT(all.shards.mail_full, 0U);
+  EXPECT_GT(all.shards.mail_refused, 0U);
+  EXPECT_GT(all.shards.mail_paused, 0U);
+  EXPECT_GT(all.shards.room_gaps, 0U);
 }
 
 TEST(Simulation, RepeatsASeedBitForBit) {
