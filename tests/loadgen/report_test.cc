@@ -154,6 +154,30 @@ TEST(Report, TheVerdictIsTheFirstLine) {
   EXPECT_EQ(verdict(report), Exit::interrupted);
 }
 
+// Left out and announced is no loss, but neither is it passed over in silence.
+TEST(Report, WhatWasSkippedIsToldBesideTheVerdict) {
+  RunReport report = sample();
+  report.messages.expected = 100'000;
+  report.messages.delivered = 99'999;
+  report.messages.skipped = 1;
+  report.messages.lost = 0;
+  report.messages.probes = 2;
+  report.messages.delivered_fraction = 0.99999;
+  EXPECT_EQ(verdict(report), Exit::pass);
+  const std::string text = to_text(report, "");
+  EXPECT_TRUE(
+      text.starts_with("VALID\npassed: nothing lost, duplicated or reordered; 1 skipped by "
+                       "the server, and announced\n"))
+      << text;
+  EXPECT_NE(text.find("99,999 of 100,000 expected delivered (99.99 %)"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 sent to be told of them"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["messages"]["skipped"], 1);
+  EXPECT_EQ(json["messages"]["probes"], 2);
+  EXPECT_EQ(json["messages"]["delivered_fraction"], 0.99999);
+  EXPECT_TRUE(nlohmann::json::parse(to_json(sample()))["messages"]["skipped"].is_null());
+}
+
 TEST(Report, NumbersAreGrouped) {
   EXPECT_EQ(grouped(7), "7");
   EXPECT_EQ(grouped(1'234), "1,234");
