@@ -44,9 +44,10 @@ ClientHost::ClientHost(const HostOptions& options, const base::Clock& clock,
       history_(history),
       random_(seed),
       context_(client_options(options), clock, seed + 1, *this),
-      clients_(options.clients),
-      client_of_slot_(options.clients * 2, UINT32_MAX) {
+      clients_(options.clients + options.accounts.size()),
+      client_of_slot_(clients_.size() * 2, UINT32_MAX) {
   ASSERT(options.clients % 2 == 0);
+  for (const proto::UserId user : options.accounts) accounts_.emplace_back(user, 1);
 }
 
 ClientHost::~ClientHost() {
@@ -71,7 +72,8 @@ check::DeviceKey ClientHost::device_of(uint32_t client) const {
 }
 
 void ClientHost::start() {
-  for (uint32_t i = 0; i < clients_.size(); i++) {
+  for (uint32_t i = options_.clients; i < clients_.size(); i++) clients_[i].session.start(at(i));
+  for (uint32_t i = 0; i < options_.clients; i++) {
     history_.shows_from(device_of(i), key_of(conversation_of(i)), 0);
     clients_[i].session.use_conversations(at(i));
     clients_[i].session.start_in(at(i), static_cast<uint32_t>(random_.below(1'000)));
@@ -107,7 +109,8 @@ uint64_t ClientHost::next_due_ns() const {
 }
 
 void ClientHost::act() {
-  const auto i = static_cast<uint32_t>(random_.below(clients_.size()));
+  if (!accounts_.empty() && random_.chance(0.05)) return act_account();
+  const auto i = static_cast<uint32_t>(random_.below(options_.clients));
   Client& each = clients_[i];
   const uint64_t dice = random_.below(100);
   if (dice < 60) {
@@ -139,6 +142,30 @@ void ClientHost::act() {
   }
 }
 
+void ClientHost::act_account() {
+  const auto i = options_.clients + static_cast<uint32_t>(random_.below(accounts_.size()));
+  Client& each = clients_[i];
+  const uint64_t dice = random_.below(3);
+  if (dice == 0 && each.session.ready()) {
+    account(i).logging_out();
+    each.session.logout(at(i), random_.chance(0.3));
+    return;
+  }
+  if (dice == 1) account(i).forget();
+  if (each.connection.slot != ring::kSlotNone) hang_up(i);
+}
+
+void ClientHost::judge(uint32_t client, const std::string& broken) {
+  if (broken.empty()) return;
+  broken_.push_back("account " + std::to_string(client - options_.clients) + ": " + broken);
+}
+
+uint64_t ClientHost::void_refused() const {
+  uint64_t sum = 0;
+  for (const Account& each : accounts_) sum += each.void_refused();
+  return sum;
+}
+
 bool ClientHost::settled() const {
   return std::all_of(clients_.begin(), clients_.end(),
                      [](const Client& each) { return each.session.settled(); });
@@ -150,7 +177,7 @@ bool ClientHost::all_online() const {
 }
 
 void ClientHost::tell_what_was_shown() {
-  for (uint32_t i = 0; i < clients_.size(); i++) {
+  for (uint32_t i = 0; i < options_.clients; i++) {
     const check::ConversationKey conversation = key_of(conversation_of(i));
     for (const auto& [seq, shown] : clients_[i].shown) {
       history_.shown(device_of(i), conversation, seq, shown.id, shown.hash);
@@ -239,6 +266,7 @@ void ClientHost::hang_up(uint32_t client) {
 void ClientHost::connect(client::ClientIndex client) {
   Client& each = clients_[client];
   ASSERT(each.connection.slot == ring::kSlotNone);
+  if (is_account(client)) account(client).choose(random_);
   const auto connection = proactor_.connect(server_, nullptr);
   ASSERT(connection.ok());
   each.connection = *connection;
@@ -259,6 +287,7 @@ void ClientHost::close(client::ClientIndex client) {
 }
 
 client::Credentials ClientHost::credentials(client::ClientIndex client) {
+  if (is_account(client)) return account(client).credentials();
   token_ = keys_.mint({.flags = proto::kTokenLoad,
                        .user = user_of(client),
                        .device = device_of(client).device,
@@ -301,15 +330,27 @@ void ClientHost::history_lost(client::ClientIndex client, const proto::Conversat
   broken_.push_back("client " + std::to_string(client) + " was told of lost history");
 }
 void ClientHost::ended(client::ClientIndex client, const client::Ending& ending) {
+  if (is_account(client)) {
+    // It comes back as soon as this connection is closed.
+    if (ending.why == client::Ending::Why::refused) {
+      judge(client, account(client).refused(ending.code));
+    }
+    return;
+  }
   broken_.push_back("client " + std::to_string(client) + " was ended: " +
                     (ending.why == client::Ending::Why::kicked
                          ? wire::EnumNameKickReason(ending.kick)
                          : wire::EnumNameErrorCode(ending.code)));
 }
 
-void ClientHost::ready(client::ClientIndex, proto::UserId, client::Bytes) {}
+void ClientHost::ready(client::ClientIndex client, proto::UserId, client::Bytes token) {
+  if (is_account(client)) judge(client, account(client).logged_in(token));
+}
 void ClientHost::caught_up(client::ClientIndex) {}
 void ClientHost::room_joined(client::ClientIndex, proto::RoomId) {}
-void ClientHost::replied(client::ClientIndex, uint32_t, const wire::Frame&) {}
+// An account asks for nothing but its logout.
+void ClientHost::replied(client::ClientIndex client, uint32_t, const wire::Frame& frame) {
+  if (is_account(client) && frame.body_as_Ok() != nullptr) account(client).logged_out();
+}
 
 }  // namespace ringtalk::sim

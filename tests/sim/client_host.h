@@ -17,11 +17,13 @@
 #include "client/client.h"
 #include "proto/token.h"
 #include "ring/sim_proactor.h"
+#include "tests/sim/account.h"
 
 namespace ringtalk::sim {
 
 struct HostOptions {
   uint32_t clients = 200;
+  std::vector<proto::UserId> accounts;  // behind the clients: they log in and out, and are silent
   uint32_t rooms = 8;
   uint32_t heartbeat_ms = 2'000;
 };
@@ -64,6 +66,7 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
   std::string unsettled() const;  // for a failure's log
 
   const RoomTally& rooms() const { return rooms_; }
+  uint64_t void_refused() const;
   const client::ClientStats& stats() const { return context_.stats; }
   proto::UserId user_of(uint32_t client) const;
   proto::ConversationId conversation_of(uint32_t client) const;
@@ -110,6 +113,10 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
     uint64_t last_shown = 0;
   };
 
+  bool is_account(uint32_t client) const { return client >= options_.clients; }
+  Account& account(uint32_t client) { return accounts_[client - options_.clients]; }
+  void act_account();
+  void judge(uint32_t client, const std::string& broken);
   client::ClientRef at(uint32_t client) { return {context_, client}; }
   void flush(uint32_t client);
   void hang_up(uint32_t client);
@@ -126,7 +133,8 @@ class ClientHost final : public ring::Handler, public client::ClientEvents {
   base::Random random_;
   client::ClientContext context_;
   proto::TokenBytes token_{};
-  std::vector<Client> clients_;
+  std::vector<Client> clients_;  // and the accounts
+  std::vector<Account> accounts_;
   std::vector<uint32_t> client_of_slot_;
   RoomTally rooms_;
   uint64_t moment_ = 0;

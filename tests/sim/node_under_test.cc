@@ -52,7 +52,9 @@ NodeUnderTest::NodeUnderTest(base::ManualClock& clock, ring::SimNetwork& network
   node_ = std::make_unique<service::Node>(options, clock, workers_, keys, std::move(events));
   store_ = std::make_unique<tests::SimulatedStore>(disk, *node_, clock, life.seed + 1, life.store);
   port_ = switchboard_.join(1, *node_);
-  node_->attach({{1, life.boot}, {}}, *store_, *port_, *port_);
+  service::NodeMemory memory{{1, life.boot}, {}};
+  if (!life.forgets_revocations) memory.revocations = disk.revocations(clock.wall_ms());
+  node_->attach(memory, *store_, *port_, *port_);
   std::vector<ring::Proactor*> proactors;
   for (uint32_t i = 0; i < life.shards; i++) {
     proactors_.push_back(

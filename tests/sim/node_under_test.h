@@ -33,6 +33,7 @@ struct NodeLife {
   uint64_t heartbeat_ms = 2'000;
   ring::SimBugs bugs;
   tests::StoreFaults store;
+  bool forgets_revocations = false;  // a planted bug: they are not loaded at the start
 };
 
 // The twin of make_thread_workers: runs jobs when it is stepped.

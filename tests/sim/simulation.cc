@@ -22,7 +22,7 @@ class Simulation {
       : options_(options),
         random_(options.seed),
         network_(options.seed + 1, clock_, options.network),
-        client_proactor_(network_, client_proactor_options(options.clients)) {
+        client_proactor_(network_, client_proactor_options(options.clients + options.accounts)) {
     keys_.add(1, proto::TokenKey{1, 2, 3});
     life_ = {.shards = options.shards,
              .buffers = options.buffers,
@@ -31,12 +31,18 @@ class Simulation {
              .mail_overflow = options.mail_overflow,
              .seed = options.seed + 2,
              .bugs = options.bugs,
-             .store = options.store};
+             .store = options.store,
+             .forgets_revocations = options.forgets_revocations};
+    std::vector<proto::UserId> accounts;
+    for (uint32_t i = 0; i < options.accounts; i++) {
+      accounts.push_back(
+          disk_.add_user("user " + std::to_string(i), Account::kPasswordHash, clock_));
+    }
     node_ = std::make_unique<NodeUnderTest>(clock_, network_, keys_, disk_, life_);
     life_.port = node_->address().port;
-    clients_ = std::make_unique<ClientHost>(HostOptions{.clients = options.clients}, clock_,
-                                            client_proactor_, node_->address(), keys_, history_,
-                                            options.seed + 3);
+    const HostOptions host{.clients = options.clients, .accounts = accounts};
+    clients_ = std::make_unique<ClientHost>(host, clock_, client_proactor_, node_->address(), keys_,
+                                            history_, options.seed + 3);
   }
 
   Outcome run() {
@@ -156,6 +162,7 @@ class Simulation {
     outcome.shown = history_.shown_count();
     outcome.room_messages = clients_->rooms().received;
     outcome.reconnects = clients_->stats().disconnects;
+    outcome.void_refused = clients_->void_refused();
     node_->add_stats(server_, shards_);
     outcome.server = server_;
     outcome.shards = shards_;
@@ -246,13 +253,14 @@ std::string Outcome::text() const {
   std::string text =
       "trace " + std::to_string(trace_hash) + ", " + std::to_string(sends) + " sends, " +
       std::to_string(acknowledged) + " acknowledged, " + std::to_string(shown) + " shown, " +
-      std::to_string(room_messages) + " in rooms, " + std::to_string(reconnects) +
-      " reconnects, pool empty " + std::to_string(server.pool_empty) + ", overflows " +
-      std::to_string(server.overflows) + ", short sends " + std::to_string(server.sends_short) +
-      ", stale " + std::to_string(server.stale) + ", mail full " +
-      std::to_string(shards.mail_full) + " refused " + std::to_string(shards.mail_refused) +
-      " paused " + std::to_string(shards.mail_paused) + ", gaps " +
-      std::to_string(shards.room_gaps) + ", " + std::to_string(simulated_ms) + " ms\n";
+      std::to_string(room_messages) + " in rooms, " + std::to_string(reconnects) + " reconnects, " +
+      std::to_string(void_refused) + " void tokens refused, pool empty " +
+      std::to_string(server.pool_empty) + ", overflows " + std::to_string(server.overflows) +
+      ", short sends " + std::to_string(server.sends_short) + ", stale " +
+      std::to_string(server.stale) + ", mail full " + std::to_string(shards.mail_full) +
+      " refused " + std::to_string(shards.mail_refused) + " paused " +
+      std::to_string(shards.mail_paused) + ", gaps " + std::to_string(shards.room_gaps) + ", " +
+      std::to_string(simulated_ms) + " ms\n";
   if (!converged) text += "did not converge:\n" + log;
   for (const std::string& each : violations) text += each + "\n";
   return text;

@@ -35,6 +35,8 @@ struct SimulationOptions {
   ring::SimBugs bugs;                // planted in them
   uint32_t mailbox_entries = 4'096;  // of each shard
   uint32_t mail_overflow = 65'536;
+  uint32_t accounts = 8;             // users beside the clients, who log in and out
+  bool forgets_revocations = false;  // planted in the node: a restart makes void tokens good
 };
 
 // Faults drawn from the seed: a mix of some, none of the others.
@@ -49,6 +51,7 @@ struct Outcome {
   uint64_t shown = 0;
   uint64_t room_messages = 0;
   uint64_t reconnects = 0;
+  uint64_t void_refused = 0;   // tokens that were shown although they were known to be void
   ring::ProactorStats server;  // of all shards and lives together
   service::ShardStats shards;  // of mail, hints and gaps
   uint64_t simulated_ms = 0;

@@ -28,6 +28,7 @@ TEST(Simulation, KeepsEveryPromiseUnderRandomFaults) {
     all.shown += outcome.shown;
     all.room_messages += outcome.room_messages;
     all.reconnects += outcome.reconnects;
+    all.void_refused += outcome.void_refused;
     all.server.pool_empty += outcome.server.pool_empty;
     all.server.overflows += outcome.server.overflows;
     all.server.sends_short += outcome.server.sends_short;
@@ -44,6 +45,7 @@ TEST(Simulation, KeepsEveryPromiseUnderRandomFaults) {
   EXPECT_GT(all.acknowledged, 0U);
   EXPECT_GT(all.room_messages, 0U);
   EXPECT_GT(all.reconnects, 0U);
+  EXPECT_GT(all.void_refused, 0U);
   EXPECT_GT(all.server.pool_empty, 0U);
   EXPECT_GT(all.server.overflows, 0U);
   EXPECT_GT(all.server.sends_short, 0U);
@@ -64,13 +66,14 @@ TEST(Simulation, RepeatsASeedBitForBit) {
   }
 }
 
-// Planted bugs: within these seeds at least one run must fail.
-bool found(void (*plant)(SimulationOptions&)) {
+// Planted bugs: within these seeds at least one run must fail, with `words` if there are any.
+bool found(void (*plant)(SimulationOptions&), const char* words = "") {
   for (uint64_t seed = 1; seed <= 40; seed++) {
     SimulationOptions options = random_options(seed);
     options.heal_ms = 30'000;
     plant(options);
-    if (!simulate(options).good()) return true;
+    const Outcome outcome = simulate(options);
+    if (!outcome.good() && outcome.text().find(words) != std::string::npos) return true;
   }
   return false;
 }
@@ -78,6 +81,14 @@ bool found(void (*plant)(SimulationOptions&)) {
 TEST(Simulation, FindsAReceiveThatIsNotRearmedAfterAnEmptyPool) {
   EXPECT_TRUE(
       found([](SimulationOptions& options) { options.bugs.no_rearm_after_empty_pool = true; }));
+}
+
+TEST(Simulation, FindsANodeThatForgetsWhichTokensAreVoid) {
+  const auto plant = [](SimulationOptions& options) {
+    options.forgets_revocations = true;
+    options.kills = 2;
+  };
+  EXPECT_TRUE(found(plant, "a void token came in"));
 }
 
 TEST(Simulation, FindsAnAcknowledgementBeforeTheCommit) {

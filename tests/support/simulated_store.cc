@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "store/reads.h"
 #include "store/sqlite_schema.h"
 
 namespace ringtalk::tests {
@@ -67,6 +68,23 @@ SimulatedDisk::SimulatedDisk() {
   ASSERT(migrated.ok());
   const SqlError prepared = connection_->prepare();
   ASSERT(prepared == SqlError::none);
+}
+
+proto::UserId SimulatedDisk::add_user(const std::string& name, const std::string& password_hash,
+                                      const base::Clock& clock) {
+  std::vector<store::Work> batch(1);
+  batch[0].request = store::CreateUser{name, password_hash};
+  std::vector<store::Answer> answers;
+  const store::Ended ended = store::Commit(*connection_, clock).run(batch, answers);
+  ASSERT(ended == store::Ended::answered);
+  return std::get<store::UserCreated>(answers.at(0)).user;
+}
+
+store::Revocations SimulatedDisk::revocations(uint64_t now_ms) {
+  store::Answer answer;
+  const bool read = store::answer_read(*connection_, store::LoadRevocations{now_ms}, answer);
+  ASSERT(read);
+  return std::get<store::Revocations>(std::move(answer));
 }
 
 SimulatedStore::SimulatedStore(SimulatedDisk& disk, store::ReplySink& sink,

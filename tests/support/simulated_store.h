@@ -75,6 +75,11 @@ class SimulatedDisk {
  public:
   SimulatedDisk();
   store::SqliteConnection& connection() noexcept { return *connection_; }
+  // Before a store is on it.
+  proto::UserId add_user(const std::string& name, const std::string& password_hash,
+                         const base::Clock& clock);
+  // What a node learns at its start.
+  store::Revocations revocations(uint64_t now_ms);
 
  private:
   std::unique_ptr<store::SqliteConnection> connection_;
