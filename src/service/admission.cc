@@ -1,15 +1,9 @@
 #include "service/admission.h"
 
-#include <cstring>
-
 #include "base/clock.h"
-#include "proto/ids.h"
 
 namespace ringtalk::service {
 namespace {
-
-// A key of 0 is counted for no address.
-constexpr uint32_t kNoAddress = 0;
 
 // Deadlines are kept as the low 32 bits of milliseconds: near in time, whatever the clock says.
 uint32_t to_ms(uint64_t ns) noexcept {
@@ -29,10 +23,10 @@ bool parse_trusted(const std::string& text, ring::Address& address) {
   return true;
 }
 
-Admission::Admission(Sessions& sessions, const Limits& limits, uint64_t seed)
+Admission::Admission(Sessions& sessions, const Limits& limits, AddressCounts& addresses)
     : sessions_(sessions),
       limits_(&limits),
-      seed_(seed),
+      addresses_(addresses),
       before_login_(Links{&sessions}),
       ending_(Links{&sessions}) {
   configure(limits);
@@ -60,25 +54,13 @@ bool Admission::trusted(const ring::Address& peer) const {
   return false;
 }
 
-uint32_t Admission::key_of(const ring::Address& peer) const {
-  uint64_t words[2];
-  static_assert(sizeof words == sizeof peer.bytes);
-  std::memcpy(words, peer.bytes.data(), sizeof words);
-  // Seeded, so that nobody outside can choose addresses that share a counter.
-  const uint32_t key = static_cast<uint32_t>(proto::mix(words[0] ^ proto::mix(words[1] ^ seed_)));
-  return key == kNoAddress ? 1 : key;
-}
-
 bool Admission::enter(uint32_t slot, const ring::Address& peer, uint64_t now_ns) {
   SessionRest& rest = sessions_.rest(slot);
   ASSERT(sessions_[slot].list == WaitList::none);
-  rest.address_key = kNoAddress;
+  rest.address_key = AddressCounts::kNoAddress;
   if (limits_->prelogin_per_address != 0 && !trusted(peer)) {
-    const uint32_t key = key_of(peer);
-    uint32_t& count = by_address_[key];
-    if (count >= limits_->prelogin_per_address) return false;
-    count++;
-    rest.address_key = key;
+    rest.address_key = addresses_.enter(peer, limits_->prelogin_per_address);
+    if (rest.address_key == AddressCounts::kNoAddress) return false;
   }
   rest.deadline_ms = to_ms(now_ns) + static_cast<uint32_t>(limits_->login_timeout_ms);
   move(slot, WaitList::before_login);
@@ -101,12 +83,10 @@ void Admission::leave(uint32_t slot) {
   const WaitList from = sessions_[slot].list;
   if (from == WaitList::none) return;
   SessionRest& rest = sessions_.rest(slot);
-  if (from == WaitList::before_login && rest.address_key != kNoAddress) {
-    const auto found = by_address_.find(rest.address_key);
-    ASSERT(found != by_address_.end() && found->second > 0);
-    if (--found->second == 0) by_address_.erase(found);
+  if (from == WaitList::before_login && rest.address_key != AddressCounts::kNoAddress) {
+    addresses_.leave(rest.address_key);
   }
-  rest.address_key = kNoAddress;
+  rest.address_key = AddressCounts::kNoAddress;
   move(slot, WaitList::none);
 }
 

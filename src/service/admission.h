@@ -3,18 +3,17 @@
 //
 // Two lists by slot, each in the order of its deadlines because all its members wait equally long:
 // before login, and ending (told why, discarding input). Admission only decides and remembers; the
-// shard acts. Thread rule: the shard's. Invariants: a slot is in at most one list; the counts by
-// address are those of the first.
+// shard acts. Thread rule: the shard's. Invariants: a slot is in at most one list; it counts
+// for its address, on the node, while it is in the first.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "base/intrusive_list.h"
 #include "ring/address.h"
+#include "service/address_counts.h"
 #include "service/limits.h"
 #include "service/session.h"
 
@@ -22,7 +21,7 @@ namespace ringtalk::service {
 
 class Admission {
  public:
-  Admission(Sessions& sessions, const Limits& limits, uint64_t seed);
+  Admission(Sessions& sessions, const Limits& limits, AddressCounts& addresses);
 
   // False: this address has too many connections before login.
   [[nodiscard]] bool enter(uint32_t slot, const ring::Address& peer, uint64_t now_ns);
@@ -51,17 +50,15 @@ class Admission {
 
   List& list(WaitList which);
   void move(uint32_t slot, WaitList to);
-  uint32_t key_of(const ring::Address& peer) const;
   bool trusted(const ring::Address& peer) const;
 
   Sessions& sessions_;
   const Limits* limits_;
-  const uint64_t seed_;
+  AddressCounts& addresses_;
   bool trust_loopback_ = false;
   std::vector<ring::Address> trusted_;
   List before_login_;
   List ending_;
-  boost::unordered_flat_map<uint32_t, uint32_t> by_address_;
 };
 
 // Whether the text can stand in limits.trusted_addresses: "loopback" or an address without a port.

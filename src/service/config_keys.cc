@@ -191,7 +191,7 @@ std::vector<ConfigKey> limit_keys() {
       number<&L::prelogin_sockets>("limits.prelogin_sockets", nullptr, true,
                                    "connections before login, a shard", 1),
       number<&L::prelogin_per_address>("limits.prelogin_per_address", nullptr, true,
-                                       "the same, a shard and address; 0 = any"),
+                                       "the same, an address; 0 = any"),
       reloadable(list<&L::trusted_addresses>("limits.trusted_addresses", nullptr, "ADDR",
                                              "addresses without that limit, or `loopback`",
                                              is_trusted)),

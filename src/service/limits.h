@@ -16,9 +16,9 @@ namespace ringtalk::service {
 inline constexpr uint32_t kShardsMax = 256;
 
 struct Limits {
-  // Before login, for each shard.
-  uint32_t prelogin_sockets = 2'000;
-  uint32_t prelogin_per_address = 20;  // not for trusted addresses; 0 = no limit
+  // Before login.
+  uint32_t prelogin_sockets = 2'000;   // for each shard
+  uint32_t prelogin_per_address = 20;  // of the node; not for trusted addresses; 0 = no limit
   uint64_t login_timeout_ms = 10'000;
   std::vector<std::string> trusted_addresses{"loopback"};
 

@@ -18,7 +18,8 @@ Node::Node(const NodeOptions& options, const base::Clock& clock, base::Workers& 
       load_users_(options.load_users),
       seed_(options.seed),
       mailbox_entries_(options.mailbox_entries),
-      limits_(std::make_shared<const Limits>(options.limits)) {
+      limits_(std::make_shared<const Limits>(options.limits)),
+      addresses_(proto::mix(options.seed ^ kAddressSalt)) {
   ASSERT(connections_max_ > 0);
 }
 

@@ -23,6 +23,7 @@
 #include "proto/segment.h"
 #include "proto/token.h"
 #include "ring/proactor.h"
+#include "service/address_counts.h"
 #include "service/limits.h"
 #include "service/mail.h"
 #include "service/revocations.h"
@@ -103,6 +104,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   uint64_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 
   Revocations& revocations() noexcept { return revocations_; }
+  AddressCounts& addresses() noexcept { return addresses_; }
 
   // Asks every shard; the round comes back to the session that asked, or to stats_for_main.
   void ask_all(uint32_t shard, uint32_t slot, uint32_t generation, uint64_t request);
@@ -119,6 +121,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
 
  private:
   static constexpr uint64_t kRoomSalt = 0x726f6f6d;
+  static constexpr uint64_t kAddressSalt = 0x61646472;
 
   const base::Clock& clock_;
   base::Workers& passwords_;
@@ -139,6 +142,7 @@ class Node final : public store::ReplySink, public cluster::RelaySink {
   mutable std::mutex limits_mutex_;
   std::shared_ptr<const Limits> limits_;
   Revocations revocations_;
+  AddressCounts addresses_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

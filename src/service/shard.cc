@@ -50,7 +50,7 @@ Shard::Shard(Node& node, uint32_t index, ring::Proactor& proactor, const ShardOp
   chat_ = std::make_unique<Chat>(*port_, node.depot(), origin);
   outgoing_ = std::make_unique<Outgoing>(options.slots, outgoing_limits(), node.depot(), *chat_);
   accounts_ = std::make_unique<Accounts>(*this);
-  admission_ = std::make_unique<Admission>(sessions_, *limits_, random_.next());
+  admission_ = std::make_unique<Admission>(sessions_, *limits_, node.addresses());
   drain_ = std::make_unique<Drain>(*this);
   send_buckets_ = std::make_unique<SendBuckets>(*limits_);
   next_sweep_ns_ = now_ns_ + limits_->heartbeat_interval_ms * base::kNsPerMs;

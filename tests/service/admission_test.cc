@@ -97,6 +97,24 @@ TEST(Admission, OnlySoManyOfOneAddressBeforeLogin) {
   EXPECT_FALSE(next.ended);
 }
 
+// It once was as many on each shard.
+TEST(Admission, OnlySoManyOfOneAddressOnAllShardsTogether) {
+  ShardWorld::Options options;
+  options.shards = 3;
+  options.limits.prelogin_per_address = 4;
+  options.limits.trusted_addresses = {};
+  ShardWorld world(options);
+  std::vector<TestClient*> clients;
+  for (int i = 0; i < 12; i++) clients.push_back(&world.connect());
+  EXPECT_EQ(world.stats().prelogin, 4u);
+  world.pass_ms(1'100);
+  EXPECT_EQ(world.closes(CloseReason::address_limit), 8u);
+  for (TestClient* client : clients) world.hang_up(*client);
+  world.settle();
+  EXPECT_EQ(world.stats().sessions, 0u);
+  for (int i = 0; i < 4; i++) EXPECT_FALSE(world.greeted().ended) << "the count went down again";
+}
+
 TEST(Admission, TrustedAddressesAreAddressesWithoutPorts) {
   ring::Address address;
   EXPECT_TRUE(parse_trusted("192.0.2.7", address));
