@@ -94,7 +94,7 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
 }
 
 // What `dispatch` gives to the chat: these cases are those of its list, and each has a test that
-// sends it.
+// sends it. One that were forgotten here would be refused: no peer stops a server.
 void Shard::chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, uint32_t bytes) {
   switch (frame.body_type()) {
     case wire::Body::Sync:
@@ -112,7 +112,7 @@ void Shard::chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, u
     case wire::Body::RoomPublish:
       return chat_->room_publish(slot, id, *frame.body_as_RoomPublish());
     default:
-      UNREACHABLE();
+      return unsupported(slot, id);
   }
 }
 
