@@ -83,10 +83,20 @@ class BareStore {
   explicit BareStore(sqlite3* db)
       : db_(db),
         user_(db, "INSERT INTO user (id, created_ms) VALUES (?, ?)"),
-        session_(db, "INSERT INTO session VALUES (?, ?, 0, ?, ?, ?, ?)"),
-        key_(db, "INSERT INTO send_key VALUES (?, ?, ?, ?, ?, ?, ?)"),
-        message_(db, "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-        conversation_(db, "INSERT INTO conversation VALUES (?, ?, 1, ?, ?)"),
+        session_(db,
+                 "INSERT INTO session (user, device, device_class, epoch, tokens_until_ms, node, "
+                 "boot, holder)"
+                 " VALUES (?, ?, 0, ?, ?, ?, ?, ?)"),
+        key_(db,
+             "INSERT INTO send_key (sender, client_msg_id, a, b, seq, body_hash, server_ms)"
+             " VALUES (?, ?, ?, ?, ?, ?, ?)"),
+        message_(db,
+                 "INSERT INTO message (a, b, seq, sender, client_msg_id, kind, reply_to, body, "
+                 "server_ms, day)"
+                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        conversation_(
+            db,
+            "INSERT INTO conversation (a, b, first_seq, last_seq, last_ms) VALUES (?, ?, 1, ?, ?)"),
         move_(db, "UPDATE conversation SET last_seq = ?, last_ms = ? WHERE a = ? AND b = ?"),
         member_(db, "INSERT INTO member (a, b, user, joined_seq) VALUES (?, ?, ?, 1)"),
         begin_(db, "BEGIN IMMEDIATE"),
@@ -106,7 +116,8 @@ class BareStore {
     const std::string_view key(row.key.data(), row.key.size());
     if (row.first_of_sender) {
       user_.run(send.sender, now_ms);
-      session_.run(send.sender, send.device, uint64_t{send.holder.epoch},
+      constexpr uint64_t kTokensUnknown = proto::kIdMax;
+      session_.run(send.sender, send.device, uint64_t{send.holder.epoch}, kTokensUnknown,
                    uint64_t{send.holder.node}, uint64_t{send.holder.boot}, send.holder.session);
     }
     key_.run(send.sender, key, a, b, row.seq, std::string_view(row.hash.data(), row.hash.size()),
