@@ -1,6 +1,8 @@
 // One frame of a client, and one answer of the store: from the wire's types to the part that serves
-// them. The switches that take everything are exhaustive: a new message that is not handled does
-// not compile.
+// them. The table of messages and the visit of answers are complete: what is new and not handled
+// does not compile.
+#include <iterator>
+
 #include "base/assert.h"
 #include "proto/verifier.h"
 #include "service/accounts.h"
@@ -30,90 +32,112 @@ bool Shard::frame(uint32_t slot, std::span<const std::byte> bytes) {
   return session.phase < Phase::ending;
 }
 
+// What the server does with each message, in the order of the union. A message of the schema
+// without a row does not compile; the tests send each of them in each state.
+struct Shard::Requests {
+  struct Request {
+    uint32_t slot;
+    uint64_t id;
+    const wire::Frame& frame;
+    uint32_t bytes;
+  };
+  enum class State : uint8_t {
+    connected,
+    greeted,  // and not logged in
+    online,
+    server,  // only a server says it
+  };
+  struct Row {
+    wire::Body body;
+    State state;
+    void (*serve)(Shard&, const Request&);
+  };
+
+  // A method of the part that serves a message takes its table, after what it needs of the rest.
+  template <class Part, class Message>
+  static void call(Part& part, void (Part::*serve)(uint32_t, uint64_t, uint32_t, const Message&),
+                   const Request& r) {
+    (part.*serve)(r.slot, r.id, r.bytes, *r.frame.body_as<Message>());
+  }
+  template <class Part, class Message>
+  static void call(Part& part, void (Part::*serve)(uint32_t, uint64_t, const Message&),
+                   const Request& r) {
+    (part.*serve)(r.slot, r.id, *r.frame.body_as<Message>());
+  }
+  static void call(Shard& shard, void (Shard::*serve)(uint32_t, uint64_t), const Request& r) {
+    (shard.*serve)(r.slot, r.id);
+  }
+  template <auto Serve>
+  static void shard(Shard& at, const Request& r) {
+    call(at, Serve, r);
+  }
+  template <auto Serve>
+  static void accounts(Shard& at, const Request& r) {
+    call(*at.accounts_, Serve, r);
+  }
+  template <auto Serve>
+  static void chat(Shard& at, const Request& r) {
+    call(*at.chat_, Serve, r);
+  }
+
+  using Body = wire::Body;
+  static constexpr Row kRows[] = {
+      {Body::NONE, State::server, nullptr},
+      {Body::Hello, State::connected, shard<&Shard::hello>},
+      {Body::Register, State::greeted, accounts<&Accounts::register_user>},
+      {Body::Login, State::greeted, accounts<&Accounts::login>},
+      {Body::Resume, State::greeted, accounts<&Accounts::resume>},
+      {Body::Sync, State::online, chat<&Chat::sync>},
+      {Body::Logout, State::online, accounts<&Accounts::logout>},
+      {Body::Heartbeat, State::online, shard<&Shard::heartbeat>},
+      {Body::Stats, State::online, shard<&Shard::question>},
+      {Body::Welcome, State::server, nullptr},
+      {Body::Registered, State::server, nullptr},
+      {Body::LoggedIn, State::server, nullptr},
+      {Body::HeartbeatAck, State::server, nullptr},
+      {Body::Goaway, State::server, nullptr},
+      {Body::Kicked, State::server, nullptr},
+      {Body::Error, State::server, nullptr},
+      {Body::Ok, State::server, nullptr},
+      {Body::StatsReply, State::server, nullptr},
+      {Body::Users, State::online, chat<&Chat::users>},
+      {Body::UserList, State::server, nullptr},
+      {Body::Send, State::online, chat<&Chat::send>},
+      {Body::Sent, State::server, nullptr},
+      {Body::Message, State::server, nullptr},
+      {Body::Pull, State::online, chat<&Chat::pull>},
+      {Body::Messages, State::server, nullptr},
+      {Body::SyncHint, State::server, nullptr},
+      {Body::RoomJoin, State::online, chat<&Chat::room_join>},
+      {Body::RoomLeave, State::online, chat<&Chat::room_leave>},
+      {Body::RoomPublish, State::online, chat<&Chat::room_publish>},
+      {Body::RoomJoined, State::server, nullptr},
+      {Body::RoomMessage, State::server, nullptr},
+      {Body::RoomGap, State::server, nullptr},
+      {Body::Echo, State::online, shard<&Shard::echo>},
+      {Body::RoomMessages, State::server, nullptr},
+  };
+
+  static consteval bool complete() {
+    if (std::size(kRows) != static_cast<size_t>(wire::Body::MAX) + 1) return false;
+    for (size_t i = 0; i < std::size(kRows); i++) {
+      if (kRows[i].body != static_cast<wire::Body>(i)) return false;
+      if ((kRows[i].state == State::server) != (kRows[i].serve == nullptr)) return false;
+    }
+    return true;
+  }
+};
+
 void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
+  static_assert(Requests::complete());
+  using State = Requests::State;
   const uint64_t id = frame.head()->id();
   if (!proto::body_known(frame)) return unsupported(slot, id);
-  switch (frame.body_type()) {
-    case wire::Body::Hello:
-      return hello(slot, id, *frame.body_as_Hello());
-    case wire::Body::Echo:
-      if (online(slot, id)) echo(slot, id, *frame.body_as_Echo());
-      return;
-    case wire::Body::Heartbeat:
-      if (online(slot, id)) heartbeat(slot, id);
-      return;
-    case wire::Body::Stats:
-      if (online(slot, id)) question(slot, id);
-      return;
-    case wire::Body::Register:
-      if (greeted(slot, id)) accounts_->register_user(slot, id, *frame.body_as_Register());
-      return;
-    case wire::Body::Login:
-      if (greeted(slot, id)) accounts_->login(slot, id, *frame.body_as_Login());
-      return;
-    case wire::Body::Resume:
-      if (greeted(slot, id)) accounts_->resume(slot, id, *frame.body_as_Resume());
-      return;
-    case wire::Body::Logout:
-      if (online(slot, id)) accounts_->logout(slot, id, bytes, *frame.body_as_Logout());
-      return;
-
-    case wire::Body::Sync:
-    case wire::Body::Users:
-    case wire::Body::Send:
-    case wire::Body::Pull:
-    case wire::Body::RoomJoin:
-    case wire::Body::RoomLeave:
-    case wire::Body::RoomPublish:
-      if (online(slot, id)) chat_request(slot, id, frame, bytes);
-      return;
-
-    // What only a server says.
-    case wire::Body::NONE:
-    case wire::Body::Welcome:
-    case wire::Body::Registered:
-    case wire::Body::LoggedIn:
-    case wire::Body::HeartbeatAck:
-    case wire::Body::Goaway:
-    case wire::Body::Kicked:
-    case wire::Body::Error:
-    case wire::Body::Ok:
-    case wire::Body::StatsReply:
-    case wire::Body::UserList:
-    case wire::Body::Sent:
-    case wire::Body::Message:
-    case wire::Body::Messages:
-    case wire::Body::SyncHint:
-    case wire::Body::RoomJoined:
-    case wire::Body::RoomMessage:
-    case wire::Body::RoomMessages:
-    case wire::Body::RoomGap:
-      return unsupported(slot, id);
-  }
-  UNREACHABLE();
-}
-
-// What `dispatch` gives to the chat: these cases are those of its list, and each has a test that
-// sends it. One that were forgotten here would be refused: no peer stops a server.
-void Shard::chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, uint32_t bytes) {
-  switch (frame.body_type()) {
-    case wire::Body::Sync:
-      return chat_->sync(slot, id, bytes, *frame.body_as_Sync());
-    case wire::Body::Users:
-      return chat_->users(slot, id, bytes, *frame.body_as_Users());
-    case wire::Body::Send:
-      return chat_->send(slot, id, bytes, *frame.body_as_Send());
-    case wire::Body::Pull:
-      return chat_->pull(slot, id, bytes, *frame.body_as_Pull());
-    case wire::Body::RoomJoin:
-      return chat_->room_join(slot, id, *frame.body_as_RoomJoin());
-    case wire::Body::RoomLeave:
-      return chat_->room_leave(slot, id, *frame.body_as_RoomLeave());
-    case wire::Body::RoomPublish:
-      return chat_->room_publish(slot, id, *frame.body_as_RoomPublish());
-    default:
-      return unsupported(slot, id);
-  }
+  const Requests::Row& row = Requests::kRows[static_cast<size_t>(frame.body_type())];
+  if (row.state == State::server) return unsupported(slot, id);
+  if (row.state == State::online && !online(slot, id)) return;
+  if (row.state == State::greeted && !greeted(slot, id)) return;
+  row.serve(*this, {slot, id, frame, bytes});
 }
 
 // ---- what state a request needs

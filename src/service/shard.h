@@ -150,9 +150,9 @@ class Shard final : public ring::Handler {
   void closed(uint32_t slot);
 
   // dispatch.cc: one frame, one answer of the store
+  struct Requests;
   bool frame(uint32_t slot, std::span<const std::byte> bytes);
   void dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes);
-  void chat_request(uint32_t slot, uint64_t id, const wire::Frame& frame, uint32_t bytes);
   void unsupported(uint32_t slot, uint64_t id);
   bool greeted(uint32_t slot, uint64_t id);
   bool online(uint32_t slot, uint64_t id);

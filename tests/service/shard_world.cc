@@ -219,6 +219,8 @@ ShardStats ShardWorld::stats() {
     sum.pinned_bytes += part.shard.pinned_bytes;
     sum.hashes_refused += part.shard.hashes_refused;
     sum.store_submitted += part.shard.store_submitted;
+    sum.unsupported += part.shard.unsupported;
+    sum.wrong_state += part.shard.wrong_state;
     sum.mail_paused += part.shard.mail_paused;
     sum.mail_refused += part.shard.mail_refused;
     sum.mail_kept += part.shard.mail_kept;
