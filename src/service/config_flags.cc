@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
 
@@ -45,14 +44,10 @@ base::Status<ConfigError> add_settings(const std::vector<std::string>& settings,
           ConfigError{"flag --set " + setting + ": no `=`; write --set section.key=value"}};
     }
     const std::string name = setting.substr(0, equals);
-    std::vector<std::string> texts;
-    std::istringstream values(setting.substr(equals + 1));
+    const std::string value = setting.substr(equals + 1);
     const ConfigKey* key = find_config_key(name);
-    if (key != nullptr && key->is_list) {
-      for (std::string text; std::getline(values, text, ',');) texts.push_back(text);
-    } else {
-      texts.push_back(values.str());
-    }
+    std::vector<std::string> texts =
+        key != nullptr && key->is_list ? split_list(value) : std::vector<std::string>{value};
     assignments.push_back({name, std::move(texts), "flag --set"});
   }
   return base::Done{};
@@ -78,8 +73,9 @@ base::Result<CommandLine, ConfigError> parse_command_line(int argc, const char* 
                "ringtalkd");
   std::vector<Given> given;
   std::vector<std::string> settings;
-  app.add_option("--config", line.file, "TOML; flags and RINGTALK_... come before it")
-      ->type_name("FILE");
+  const CLI::Option* file =
+      app.add_option("--config", line.file, "TOML; flags and RINGTALK_... come before it")
+          ->type_name("FILE");
   app.add_option("--set", settings, "any key of --print-config; repeatable")
       ->type_name("section.key=value")
       ->expected(1)
@@ -106,6 +102,9 @@ base::Result<CommandLine, ConfigError> parse_command_line(int argc, const char* 
   }
   if (!app.remaining(true).empty()) {
     return base::Failure{ConfigError{unknown_argument(app.remaining(true).front())}};
+  }
+  if (file->count() > 0 && line.file.empty()) {
+    return base::Failure{ConfigError{"flag --config: names no file; write --config FILE"}};
   }
   if (print_version) line.print = std::string("ringtalkd ") + version + "\n";
   if (migrate->parsed()) line.command = Command::migrate;

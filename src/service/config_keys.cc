@@ -29,6 +29,7 @@ using FieldType = std::remove_cvref_t<decltype(field<Member>(std::declval<Config
 using Texts = std::vector<std::string>;
 
 constexpr uint64_t kDayMs = 86'400'000;
+constexpr const char* kOneFrame = " (one frame may have as much)";
 
 template <auto Member>
 bool set_number(Config& config, std::optional<uint64_t> value, uint64_t min, uint64_t max) {
@@ -37,10 +38,15 @@ bool set_number(Config& config, std::optional<uint64_t> value, uint64_t min, uin
   return true;
 }
 
+std::string range(const std::string& min, const std::string& max) {
+  return " from " + min + " to " + max;
+}
+
 template <auto Member>
 ConfigKey number(const char* name, const char* flag, bool reloadable, const char* meaning,
                  uint64_t min = 0, uint64_t max = UINT32_MAX) {
   ConfigKey key{name, flag, "N", meaning, reloadable};
+  key.takes = "a whole number" + range(std::to_string(min), std::to_string(max));
   key.set = [min, max](Config& config, const Texts& texts) {
     return set_number<Member>(config, parse_number(texts[0]), min, max);
   };
@@ -54,6 +60,9 @@ ConfigKey duration(const char* name, bool reloadable, const char* meaning, uint6
                    uint64_t max = 366 * kDayMs) {
   ConfigKey key{name, nullptr, "250ms", meaning, reloadable};
   const bool plain = key.name.ends_with("_ms");
+  key.takes = "a duration" + range(format_duration_ms(min), format_duration_ms(max)) +
+              (plain ? ", as 250ms, 15s, 2m, 1h, 30d or a number of milliseconds"
+                     : ", as 250ms, 15s, 2m, 1h or 30d");
   key.set = [plain, min, max](Config& config, const Texts& texts) {
     auto value = parse_duration_ms(texts[0]);
     if (!value && plain) value = parse_number(texts[0]);
@@ -66,11 +75,18 @@ ConfigKey duration(const char* name, bool reloadable, const char* meaning, uint6
   return key;
 }
 
+// Also takes a plain number, of bytes. `why` tells the reason of the least one.
 template <auto Member>
-ConfigKey size(const char* name, bool reloadable, const char* meaning, uint64_t min) {
+ConfigKey size(const char* name, bool reloadable, const char* meaning, uint64_t min,
+               const char* why = "") {
+  constexpr uint64_t kMax = uint64_t{1} << 31;
   ConfigKey key{name, nullptr, "64KiB", meaning, reloadable};
+  key.takes = "a size" + range(format_bytes(min) + why, format_bytes(kMax)) +
+              ", as 512B, 64KiB, 1MiB, 1GiB or a number of bytes";
   key.set = [min](Config& config, const Texts& texts) {
-    return set_number<Member>(config, parse_bytes(texts[0]), min, uint64_t{1} << 31);
+    auto value = parse_bytes(texts[0]);
+    if (!value) value = parse_number(texts[0]);
+    return set_number<Member>(config, value, min, kMax);
   };
   key.get = [](const Config& config) { return Texts{format_bytes(field<Member>(config))}; };
   return key;
@@ -78,8 +94,9 @@ ConfigKey size(const char* name, bool reloadable, const char* meaning, uint64_t 
 
 template <auto Member>
 ConfigKey text(const char* name, const char* flag, const char* shape, const char* meaning,
-               bool (*good)(const std::string&) = nullptr) {
+               const char* takes = "one text", bool (*good)(const std::string&) = nullptr) {
   ConfigKey key{name, flag, shape, meaning, false};
+  key.takes = takes;
   key.set = [good](Config& config, const Texts& texts) {
     if (good != nullptr && !good(texts[0])) return false;
     field<Member>(config) = texts[0];
@@ -91,10 +108,12 @@ ConfigKey text(const char* name, const char* flag, const char* shape, const char
 
 template <auto Member>
 ConfigKey list(const char* name, const char* flag, const char* shape, const char* meaning,
-               bool (*good)(const std::string&)) {
+               const char* takes, size_t least, bool (*good)(const std::string&)) {
   ConfigKey key{name, flag, shape, meaning, false};
   key.is_list = true;
-  key.set = [good](Config& config, const Texts& texts) {
+  key.takes = takes;
+  key.set = [good, least](Config& config, const Texts& texts) {
+    if (texts.size() < least) return false;
     if (!std::all_of(texts.begin(), texts.end(), good)) return false;
     field<Member>(config) = texts;
     return true;
@@ -107,6 +126,7 @@ template <auto Member>
 ConfigKey boolean(const char* name, const char* flag, const char* meaning) {
   ConfigKey key{name, flag, "true", meaning, false};
   key.is_switch = true;
+  key.takes = "true or false";
   key.set = [](Config& config, const Texts& texts) {
     const auto value = parse_boolean(texts[0]);
     if (value) field<Member>(config) = *value;
@@ -120,6 +140,7 @@ bool is_address(const std::string& value) {
   return ring::Address::parse(value).has_value();
 }
 bool is_port(const std::string& value) {
+  if (value.empty()) return true;  // as the addresses say
   const auto number = parse_number(value);
   return number && *number <= UINT16_MAX;
 }
@@ -142,13 +163,16 @@ ConfigKey reloadable(ConfigKey key) {
 std::vector<ConfigKey> process_keys() {
   return {
       list<&Config::listen>("server.listen", "--listen", "ADDR:PORT",
-                            "where clients connect; repeatable; port 0 = any", is_address),
+                            "where clients connect; repeatable; port 0 = any",
+                            "one or more addresses, as 127.0.0.1:7380 or [::1]:7380", 1,
+                            is_address),
       text<&Config::port>("server.port", "-p,--port", "N",
-                          "replaces the port of every address; 0 = any", is_port),
+                          "replaces the port of every address; 0 = any",
+                          "a whole number from 0 to 65535", is_port),
       number<&Config::shards>("server.shards", "--shards", false,
                               "threads that serve; 0 = one for each core", 0, kShardsMax),
       text<&Config::backend>("server.backend", "--backend", "auto|io_uring|epoll",
-                             "how the kernel is reached", is_backend),
+                             "how the kernel is reached", "auto, io_uring or epoll", is_backend),
       text<&Config::uring_mask>("server.uring_mask", "--uring-mask", "NAMES",
                                 "io_uring features not to use, comma separated"),
       number<&Config::max_connections>("server.max_connections", "--max-connections", false,
@@ -168,7 +192,8 @@ std::vector<ConfigKey> process_keys() {
                                "32 raw bytes or 64 hexadecimal digits; lets load users in"),
       text<&Config::relay>("cluster.relay", "--relay", "none", "how nodes hear of each other"),
       reloadable(text<&Config::log_level>("log.level", "--log-level", "debug|info|warn|error",
-                                          "what is logged", is_level)),
+                                          "what is logged", "debug, info, warn or error",
+                                          is_level)),
   };
 }
 
@@ -194,6 +219,7 @@ std::vector<ConfigKey> limit_keys() {
                                        "the same, an address; 0 = any"),
       reloadable(list<&L::trusted_addresses>("limits.trusted_addresses", nullptr, "ADDR",
                                              "addresses without that limit, or `loopback`",
+                                             "`loopback` and addresses, as 192.0.2.1; or none", 0,
                                              is_trusted)),
       duration<&L::login_timeout_ms>("limits.login_timeout", true,
                                      "from the connection to its login", 10, kDayMs),
@@ -202,13 +228,14 @@ std::vector<ConfigKey> limit_keys() {
       size<&L::unacknowledged_bytes>("limits.unacknowledged_bytes", true,
                                      "bytes of them, and of answers not yet sent", 64),
       size<&L::outgoing_bytes>("limits.outgoing_bytes", true, "pushes queued for a session",
-                               proto::kFrameBytesMax),
+                               proto::kFrameBytesMax, kOneFrame),
       number<&L::outgoing_frames>("limits.outgoing_frames", nullptr, true, "the same in frames", 1,
                                   60'000),
       size<&L::pinned_bytes>("limits.pinned_bytes", true,
                              "memory that the queues of a shard may hold", 1 << 20),
       size<&L::partial_frame_bytes>("limits.partial_frame_bytes", false,
-                                    "memory for heads of frames, a shard", proto::kFrameBytesMax),
+                                    "memory for heads of frames, a shard", proto::kFrameBytesMax,
+                                    kOneFrame),
       number<&L::rooms_per_session>("limits.rooms_per_session", nullptr, true,
                                     "rooms that a session may be in", 1, 10'000),
       number<&L::sends_per_second>("limits.sends_per_second", nullptr, true,

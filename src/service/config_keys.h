@@ -18,11 +18,12 @@ namespace ringtalk::service {
 struct ConfigKey {
   std::string name;
   const char* flag;      // as CLI11 wants it ("-p,--port"), or null: reached by --set
-  const char* shape;     // "N", "FILE", "250ms" ... for --help and errors
+  const char* shape;     // "N", "FILE", "250ms" ... for --help
   const char* meaning;   // one line
   bool reloadable;       // SIGHUP may change it
   bool is_list = false;  // takes several texts; each assignment of a layer replaces the list
   bool is_switch = false;
+  std::string takes{};  // for errors: which values, "a whole number from 0 to 256"
   std::function<bool(Config&, const std::vector<std::string>&)> set;  // false: not such a value
   std::function<std::vector<std::string>(const Config&)> get;
 

@@ -1,7 +1,9 @@
 #include "service/config_load.h"
 
+#include <algorithm>
 #include <cstring>
-#include <set>
+
+#include "service/config_text.h"
 
 namespace ringtalk::service {
 namespace {
@@ -10,39 +12,55 @@ std::string section_of(const std::string& key) {
   return key.substr(0, key.find('.'));
 }
 
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  return text;
-}
-
 std::string joined(const std::vector<std::string>& texts) {
   std::string result;
   for (const std::string& text : texts) result += (result.empty() ? "" : ", ") + text;
   return result;
 }
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+// A basic string of TOML.
 std::string quoted(const std::string& text) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
   std::string result = "\"";
   for (const char c : text) {
+    if (is_control(c)) {
+      result += "\\u00";
+      result += kDigits[c >> 4];
+      result += kDigits[c & 15];
+      continue;
+    }
     if (c == '"' || c == '\\') result += '\\';
     result += c;
   }
   return result + '"';
 }
 
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  for (;;) {
-    const size_t comma = text.find(',', begin);
-    parts.push_back(text.substr(begin, comma - begin));
-    if (comma == std::string::npos) return parts;
-    begin = comma + 1;
-  }
+// What may stand in a comment of TOML and on a line.
+std::string in_comment(std::string text) {
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
 }
 
+// As TOML writes a number: not empty, no zero in front, and within its 64 bits.
 bool is_number(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos &&
+         (text[0] != '0' || text.size() == 1) && text.size() < 19;
+}
+
+// Variables that begin with our prefix and are no keys: those of the tests, the store's password,
+// and what container managers set for a service that is called ringtalk.
+bool is_of_others(const std::string& name, const std::string& value) {
+  for (const char* known : {"RINGTALK_SEED", "RINGTALK_SIM_SEEDS", "RINGTALK_BUILD",
+                            "RINGTALK_CORPUS", "RINGTALK_STORE_PASSWORD"}) {
+    if (name == known) return true;
+  }
+  return name == "RINGTALK_SERVICE_HOST" || name.starts_with("RINGTALK_SERVICE_PORT") ||
+         name.starts_with("RINGTALK_PORT_") ||
+         (name == "RINGTALK_PORT" && value.find("://") != std::string::npos);
 }
 
 std::string toml_value(const ConfigKey& key, const Config& config) {
@@ -66,11 +84,10 @@ base::Status<ConfigError> assign(LoadedConfig& loaded, const std::vector<Assignm
       return base::Failure{ConfigError{each.origin + ": unknown key `" + each.key +
                                        "`; did you mean `" + nearest_config_key(each.key) + "`?"}};
     }
-    if (each.texts.empty() || (!key->is_list && each.texts.size() != 1) ||
-        !key->set(loaded.config, each.texts)) {
+    if ((!key->is_list && each.texts.size() != 1) || !key->set(loaded.config, each.texts)) {
       return base::Failure{ConfigError{each.origin + ": `" + joined(each.texts) +
                                        "` is no value for " + each.key + " (" + key->meaning +
-                                       "); it looks like " + key->shape}};
+                                       "); it takes " + key->takes}};
     }
     loaded.origins[each.key] = each.origin;
   }
@@ -78,35 +95,30 @@ base::Status<ConfigError> assign(LoadedConfig& loaded, const std::vector<Assignm
 }
 
 base::Result<std::vector<Assignment>, ConfigError> read_environment(char** environment) {
+  constexpr const char* kPrefix = "RINGTALK_";
   std::vector<Assignment> layer;
-  std::set<std::string> sections;
-  for (const ConfigKey& key : config_keys()) {
-    sections.insert("RINGTALK_" + upper(section_of(key.name)) + "_");
-  }
   for (char** entry = environment; *entry != nullptr; entry++) {
     const char* equals = std::strchr(*entry, '=');
     if (equals == nullptr) continue;
     const std::string name(*entry, static_cast<size_t>(equals - *entry));
-    const std::string origin = "environment " + name;
-    bool ours = false;
-    for (const std::string& section : sections) ours |= name.starts_with(section);
-    if (!ours) continue;
-    const ConfigKey* found = nullptr;
-    for (const ConfigKey& key : config_keys()) {
-      if (key.environment_name() == name) found = &key;
-    }
-    if (found == nullptr) {
-      std::string spelled = name.substr(std::strlen("RINGTALK_"));
-      for (char& c : spelled) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-      spelled[spelled.find('_')] = '.';
-      const ConfigKey* nearest = find_config_key(nearest_config_key(spelled));
-      return base::Failure{
-          ConfigError{origin + ": no such key; did you mean " + nearest->environment_name() + "?"}};
-    }
     const std::string value = equals + 1;
+    if (!name.starts_with(kPrefix)) continue;
+    const std::string origin = "environment " + name;
+    const auto& keys = config_keys();
+    const auto found = std::find_if(
+        keys.begin(), keys.end(), [&](const auto& key) { return key.environment_name() == name; });
+    if (found == keys.end()) {
+      if (is_of_others(name, value)) continue;
+      const auto nearest = std::min_element(keys.begin(), keys.end(), [&](auto& a, auto& b) {
+        return edit_distance(a.environment_name(), name) <
+               edit_distance(b.environment_name(), name);
+      });
+      return base::Failure{ConfigError{origin + ": no such key; did you mean " +
+                                       nearest->environment_name() + "? (else run: unset " + name +
+                                       ")"}};
+    }
     layer.push_back({found->name,
-                     found->is_list ? split_at_commas(value) : std::vector<std::string>{value},
-                     origin});
+                     found->is_list ? split_list(value) : std::vector<std::string>{value}, origin});
   }
   return layer;
 }
@@ -146,7 +158,8 @@ std::string print_config(const LoadedConfig& loaded) {
           key.name.substr(section.size() + 1) + " = " + toml_value(key, loaded.config);
       if (line.size() < 44) line.resize(44, ' ');
       const auto origin = loaded.origins.find(key.name);
-      text += line + "  # " + (origin == loaded.origins.end() ? "built-in" : origin->second) + "\n";
+      text += line + "  # " +
+              (origin == loaded.origins.end() ? "built-in" : in_comment(origin->second)) + "\n";
     }
   }
   return text;

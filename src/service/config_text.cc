@@ -66,6 +66,17 @@ std::optional<bool> parse_boolean(std::string_view text) {
   return {};
 }
 
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> parts;
+  if (text.empty()) return parts;
+  for (;;) {
+    const size_t comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 std::string format_duration_ms(uint64_t ms) {
   return format_with_unit(ms, kDurations);
 }

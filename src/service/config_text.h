@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringtalk::service {
 
@@ -16,6 +17,8 @@ std::optional<uint64_t> parse_number(std::string_view text);
 std::optional<uint64_t> parse_duration_ms(std::string_view text);
 std::optional<uint64_t> parse_bytes(std::string_view text);
 std::optional<bool> parse_boolean(std::string_view text);
+// "a,b" has two parts and "" none.
+std::vector<std::string> split_list(std::string_view text);
 
 std::string format_duration_ms(uint64_t ms);
 std::string format_bytes(uint64_t bytes);

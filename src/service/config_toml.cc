@@ -1,5 +1,8 @@
-#include <fstream>
-#include <sstream>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -8,6 +11,8 @@
 
 namespace ringtalk::service {
 namespace {
+
+constexpr size_t kFileBytesMax = 1024 * 1024;
 
 ConfigError at(const std::string& name, const toml::source_region& where, const std::string& what) {
   return {name + ":" + std::to_string(where.begin.line) + ": " + what};
@@ -57,8 +62,12 @@ base::Result<std::vector<Assignment>, ConfigError> parse_config_text(const std::
       each.key = std::string(section.str()) + "." + std::string(key.str());
       each.origin = name + ":" + std::to_string(value.source().begin.line);
       if (!texts_of(value, each.texts)) {
+        const ConfigKey* known = find_config_key(each.key);
         return base::Failure{
-            at(name, value.source(), each.key + " takes a text, a number, true, false or a list")};
+            at(name, value.source(),
+               each.key + " takes " +
+                   (known != nullptr ? known->takes
+                                     : "a text, a whole number, true, false or a list of these"))};
       }
       layer.push_back(std::move(each));
     }
@@ -67,13 +76,22 @@ base::Result<std::vector<Assignment>, ConfigError> parse_config_text(const std::
 }
 
 base::Result<std::vector<Assignment>, ConfigError> read_config_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) {
-    return base::Failure{ConfigError{path + ": cannot be read; give --config a readable file"}};
+  const auto refuse = [&path](const std::string& why) {
+    return base::Failure{ConfigError{path + ": " + why + "; give --config a readable TOML file"}};
+  };
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (file < 0) return refuse(std::strerror(errno));
+  std::string text;
+  char part[16 * 1024];
+  ssize_t got = 0;
+  while (text.size() <= kFileBytesMax && (got = ::read(file, part, sizeof part)) > 0) {
+    text.append(part, static_cast<size_t>(got));
   }
-  return parse_config_text(text.str(), path);
+  const int error = errno;
+  ::close(file);
+  if (got < 0) return refuse(std::strerror(error));
+  if (text.size() > kFileBytesMax) return refuse("longer than any configuration (1 MiB)");
+  return parse_config_text(text, path);
 }
 
 }  // namespace ringtalk::service

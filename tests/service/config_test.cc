@@ -74,7 +74,7 @@ TEST(Config, EachLayerCoversTheOneBefore) {
   const LoadedConfig over =
       load(line_of({"--shards", "7", "--set", "limits.login_timeout=4s", "-p", "0"}),
            {"RINGTALK_SERVER_SHARDS=5", "RINGTALK_SERVER_BACKEND=io_uring", "PATH=/bin",
-            "RINGTALK_OTHER=ours is only what has one of our sections"});
+            "RING=ours is only what has our prefix"});
   EXPECT_EQ(over.config.shards, 7u);
   EXPECT_EQ(over.config.backend, "io_uring");
   EXPECT_EQ(over.config.limits.login_timeout_ms, 4'000u);
@@ -107,7 +107,7 @@ TEST(Config, ErrorsSayWhereWhatAndWhatToDo) {
   EXPECT_FALSE(parse_config_text("[server]\nshards = 2.5\n", "my.toml").ok());
 
   EXPECT_TRUE(contains(load_error(line_of({"--set", "limits.login_timeout=3"}), {}),
-                       "it looks like 250ms"));
+                       "it takes a duration from 10ms to 1d, as 250ms"));
   EXPECT_TRUE(contains(load_error(line_of({"--shards", "many"}), {}), "flag --shards"));
   EXPECT_TRUE(contains(load_error(line_of({}), {"RINGTALK_SERVER_SHARD=2"}),
                        "did you mean RINGTALK_SERVER_SHARDS?"));
@@ -119,36 +119,141 @@ TEST(Config, ErrorsSayWhereWhatAndWhatToDo) {
       contains(load_error(line_of({"--config", "/nowhere/x.toml"}), {}), "/nowhere/x.toml"));
 }
 
-TEST(Config, WhatIsPrintedReadsBackTheSame) {
-  LoadedConfig first = load(line_of({"--shards", "3", "--set", "limits.pinned_bytes=2MiB", "-d"}));
+// Values that are not the built-in ones, one for each key; some need quotes in TOML.
+std::vector<const char*> other_values() {
+  return {"server.listen=[::1]:1,127.0.0.1:2",
+          "server.port=0080",
+          "server.shards=3",
+          "server.backend=epoll",
+          "server.uring_mask=peer_name,multishot_accept",
+          "server.max_connections=7",
+          "server.share_port=true",
+          "server.daemon=true",
+          "server.ports_file=a \"file\" of\\ports\n",
+          "server.stats_file=007",
+          "store.data_dir=99999999999999999999",
+          "store.url=memory:",
+          "auth.token_key=# none",
+          "auth.token_lifetime=61s",
+          "auth.password_hashes=64",
+          "auth.password_hashes_waiting=1",
+          "cluster.relay=true",
+          "log.level=debug",
+          "heartbeat.interval_ms=10",
+          "heartbeat.missed_limit=1",
+          "drain.window=0",
+          "drain.reconnect_jitter=1ms",
+          "limits.prelogin_sockets=4294967295",
+          "limits.prelogin_per_address=0",
+          "limits.trusted_addresses=",
+          "limits.login_timeout=1d",
+          "limits.requests_in_flight=1",
+          "limits.unacknowledged_bytes=64",
+          "limits.outgoing_bytes=65537",
+          "limits.outgoing_frames=1",
+          "limits.pinned_bytes=2GiB",
+          "limits.partial_frame_bytes=1MiB",
+          "limits.rooms_per_session=1",
+          "limits.sends_per_second=0",
+          "limits.sends_burst=1",
+          "limits.conversation_sends_per_second=0",
+          "limits.discard_bytes=0",
+          "limits.discard_time=2s",
+          "limits.busy_retry=2s"};
+}
+
+void expect_to_read_back(const LoadedConfig& first) {
   const std::string text = print_config(first);
-  EXPECT_TRUE(contains(text, "# flag --shards"));
-  EXPECT_TRUE(contains(text, "# built-in"));
   const auto layer = parse_config_text(text, "printed");
-  ASSERT_TRUE(layer.ok()) << layer.error().line;
+  ASSERT_TRUE(layer.ok()) << layer.error().line << text;
+  EXPECT_EQ(layer->size(), config_keys().size());
   LoadedConfig second;
-  // What was not set is printed as it is read: empty.
-  std::vector<Assignment> set;
-  for (const Assignment& each : *layer) {
-    if (!each.texts.empty() && !each.texts[0].empty()) set.push_back(each);
-  }
-  ASSERT_TRUE(assign(second, set).ok());
+  const auto done = assign(second, *layer);
+  ASSERT_TRUE(done.ok()) << done.error().line;
   for (const ConfigKey& key : config_keys()) {
     EXPECT_EQ(key.get(first.config), key.get(second.config)) << key.name;
   }
+  EXPECT_EQ(second.origins.size(), config_keys().size());
+}
+
+// Empty texts were printed and then refused.
+TEST(Config, WhatIsPrintedReadsBackTheSame) {
+  const LoadedConfig defaults;
+  expect_to_read_back(defaults);
+
+  std::vector<const char*> arguments;
+  for (const char* each : other_values()) {
+    arguments.push_back("--set");
+    arguments.push_back(each);
+  }
+  LoadedConfig set = load(line_of(arguments));
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_NE(key.get(set.config), key.get(defaults.config)) << key.name << ": not tried here";
+  }
+  set.origins["server.shards"] = "a file\nof two lines:1";
+  expect_to_read_back(set);
+
+  const std::string text = print_config(load(line_of({"--shards", "3"})));
+  EXPECT_TRUE(contains(text, "# flag --shards"));
+  EXPECT_TRUE(contains(text, "# built-in"));
 }
 
 TEST(Config, EveryDefaultIsAValueOfItsKeyAndEveryNameIsOne) {
   const Config defaults;
   for (const ConfigKey& key : config_keys()) {
-    const auto texts = key.get(defaults);
     Config config;
-    if (!texts.empty() && !texts[0].empty()) {
-      EXPECT_TRUE(key.set(config, texts)) << key.name;
-    }
+    EXPECT_TRUE(key.set(config, key.get(defaults))) << key.name;
+    EXPECT_NE(key.takes, "") << key.name;
     EXPECT_EQ(find_config_key(key.name), &key) << "named twice";
     EXPECT_EQ(std::count(key.name.begin(), key.name.end(), '.'), 1);
   }
+}
+
+std::string set_error(const char* setting) {
+  return load_error(line_of({"--set", setting}), {});
+}
+
+TEST(Config, ARefusedValueIsAnsweredWithWhatIsTaken) {
+  EXPECT_TRUE(contains(load_error(line_of({"-p", "70000"}), {}), "from 0 to 65535"));
+  EXPECT_TRUE(contains(load_error(line_of({"--shards", "1000"}), {}), "from 0 to 256"));
+  EXPECT_TRUE(contains(set_error("auth.password_hashes=0"), "a whole number from 1 to 64"));
+  for (const char* bad : {"0", "99GiB", "8192", "16KiB", "64KB", ""}) {
+    const std::string error = set_error((std::string("limits.outgoing_bytes=") + bad).c_str());
+    EXPECT_TRUE(contains(error, "a size from 64KiB (one frame may have as much) to 2GiB")) << error;
+  }
+  EXPECT_EQ(load(line_of({"--set", "limits.outgoing_bytes=65536"})).config.limits.outgoing_bytes,
+            65'536u);
+  EXPECT_EQ(load(line_of({"--set", "limits.discard_bytes=8192"})).config.limits.discard_bytes,
+            8'192u);
+  EXPECT_TRUE(contains(set_error("server.listen="), "one or more addresses"));
+  EXPECT_TRUE(contains(parse_config_text("[server]\nshards = 2.5\n", "my.toml").error().line,
+                       "my.toml:2: server.shards takes a whole number from 0 to 256"));
+}
+
+TEST(Config, AFileThatCannotBeReadIsAnErrorAndNoEmptyOne) {
+  for (const char* path : {"/", "/proc/self/mem", "/dev/zero", "/dev/null/x"}) {
+    EXPECT_TRUE(load_error(line_of({"--config", path}), {}).starts_with(std::string(path) + ": "))
+        << path;
+  }
+  EXPECT_TRUE(contains(line_error({"--config", ""}), "names no file"));
+}
+
+TEST(Config, AVariableWithOurPrefixIsAKeyOrKnownOrAnError) {
+  EXPECT_TRUE(contains(load_error(line_of({}), {"RINGTALK_SERVR_PORT=2"}),
+                       "RINGTALK_SERVR_PORT: no such key; did you mean RINGTALK_SERVER_PORT?"));
+  EXPECT_TRUE(contains(load_error(line_of({}), {"RINGTALK_LOGLEVEL=info"}),
+                       "did you mean RINGTALK_LOG_LEVEL?"));
+  EXPECT_NE(load_error(line_of({}), {"RINGTALK_PORT=7380"}), "");
+  EXPECT_NE(load_error(line_of({}), {"RINGTALK_="}), "");
+  // Of the tests, of the store, and of container managers for a service of this name.
+  EXPECT_EQ(load_error(line_of({}), {"RINGTALK_SEED=1", "RINGTALK_SIM_SEEDS=2", "RINGTALK_BUILD=x",
+                                     "RINGTALK_CORPUS=y", "RINGTALK_STORE_PASSWORD=z",
+                                     "RINGTALK_SERVICE_HOST=10.0.0.1", "RINGTALK_SERVICE_PORT=7380",
+                                     "RINGTALK_PORT=tcp://10.0.0.1:7380",
+                                     "RINGTALK_PORT_7380_TCP_ADDR=10.0.0.1"}),
+            "");
+  EXPECT_TRUE(load(line_of({}), {"RINGTALK_LIMITS_TRUSTED_ADDRESSES="})
+                  .config.limits.trusted_addresses.empty());
 }
 
 TEST(Config, AReloadTakesTheSafePartAndNamesTheRest) {
