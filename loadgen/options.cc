@@ -3,14 +3,15 @@
 
 #include <CLI/CLI.hpp>
 
-#include <fstream>
-#include <iterator>
+#include <cstdio>
 
 #include "loadgen/build_info.h"
 #include "loadgen/nearest.h"
 
 namespace ringtalk::loadgen {
 namespace {
+
+constexpr size_t kScenarioBytesMax = 1024 * 1024;
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 pass, 2 usage, 3 target unreachable, 98 invalid run, 99 a threshold failed\n"
@@ -65,14 +66,25 @@ std::string explain(const CLI::ParseError& error, const CLI::App& run, int argc,
          "; see loadgen run --help";
 }
 
+// Nothing for what is no file of a scenario's size: a directory, a device without an end.
+std::optional<std::string> read_scenario(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return std::nullopt;
+  std::string text(kScenarioBytesMax + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  const bool whole = std::ferror(file) == 0 && text.size() <= kScenarioBytesMax;
+  std::fclose(file);
+  return whole ? std::optional(std::move(text)) : std::nullopt;
+}
+
 base::Result<Scenario, NoRun> load_scenario(const std::string& name) {
   std::string text, place = name, title = name;
   if (const auto built_in = preset(name)) {
     text = *built_in;
     place = "preset " + name;
   } else {
-    std::ifstream file(name);
-    if (!file) {
+    const auto read = read_scenario(name);
+    if (!read) {
       const std::vector<std::string_view> known = preset_names();
       std::string list;
       for (const std::string_view one : known)
@@ -83,7 +95,7 @@ base::Result<Scenario, NoRun> load_scenario(const std::string& name) {
                         list + ")" +
                         (close.empty() ? "" : "; did you mean '" + std::string(close) + "'?"));
     }
-    text.assign(std::istreambuf_iterator<char>(file), {});
+    text = *read;
     title = name.substr(name.find_last_of('/') + 1);
   }
   auto parsed = parse_scenario(title, text, place);

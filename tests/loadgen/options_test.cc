@@ -43,6 +43,8 @@ TEST(Options, EachMistakeHasItsExitCode) {
             Exit::bad_scenario);
   EXPECT_EQ(exit_of({"run", "idle", "--token-key", "k", "--rate", "5"}), Exit::bad_scenario);
   EXPECT_EQ(exit_of({"run", "echo", "--token-key", "k"}), Exit::pass);
+  EXPECT_EQ(exit_of({"run", "/tmp", "--token-key", "k"}), Exit::bad_scenario) << "a directory";
+  EXPECT_EQ(exit_of({"run", "/dev/zero", "--token-key", "k"}), Exit::bad_scenario) << "no end";
 }
 
 TEST(Options, AMistakeIsNamedWithWhatWasMeant) {
