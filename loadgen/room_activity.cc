@@ -329,12 +329,16 @@ void RoomActivity::write_off() {
 // ---- the verdict
 
 bool RoomActivity::nothing_under_way() {
-  bool all = true;
+  bool all = std::ranges::all_of(publishers_, [this](const Publisher& one) {
+    return one.issued == one.seen || !place_.state.rooms[parts_[one.part].room].unsure;
+  });
   for (const Part& part : parts_) {
     RoomShared& room = place_.state.rooms[part.room];
-    const uint64_t issued = room.issued.load(std::memory_order_relaxed);
+    // Where a publish may never have got there, only the server's numbers tell.
+    const uint64_t issued = room.unsure ? highest(part) : room.issued.load();
     for (uint32_t client = part.first; client < part.end; client++) {
-      if (!table_[client].joined || table_[client].tally.last >= issued) continue;
+      const Member& member = table_[client];
+      if (!member.joined || (room.unsure && member.fresh) || member.tally.last >= issued) continue;
       room.behind.store(true, std::memory_order_relaxed);
       all = false;
       break;
@@ -345,13 +349,19 @@ bool RoomActivity::nothing_under_way() {
 
 void RoomActivity::collect() {
   for (const Part& part : parts_) {
-    uint64_t highest = 0;
-    for (uint32_t client = part.first; client < part.end; client++) {
-      highest = std::max(highest, table_[client].tally.last);
-    }
+    const uint64_t seen = highest(part);
     auto& shared = place_.state.rooms[part.room].highest;
-    if (highest > shared.load()) shared.store(highest);
+    if (seen > shared.load()) shared.store(seen);
   }
+}
+
+// Who has heard nothing since its return stands at numbers that may be those of another boot.
+uint64_t RoomActivity::highest(const Part& part) const {
+  uint64_t seen = 0;
+  for (uint32_t client = part.first; client < part.end; client++) {
+    if (!table_[client].fresh) seen = std::max(seen, table_[client].tally.last);
+  }
+  return seen;
 }
 
 void RoomActivity::judge() {

@@ -76,6 +76,7 @@ class RoomActivity final : public Activity {
   void withdraw(Part& part, uint64_t last);
   void settle_passed(Part& part);
   uint64_t passed_by_all(const Part& part) const noexcept;
+  uint64_t highest(const Part& part) const;  // number that a member of this ring has seen
   void pump(Publisher& publisher);
   void wake_publishers(const Part& part);
   void came_back(uint32_t client, uint64_t number, uint64_t n);
