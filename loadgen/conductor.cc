@@ -137,6 +137,7 @@ base::Status<RunProblem> Conductor::open_link() {
   }
   stats_before_ = link_->stats(kLinkTimeoutNs);
   if (!stats_before_) return base::Done{};
+  served_before_ = server_accepted(*stats_before_);
   const auto pid = server_pid(*stats_before_);
   // A pid says something only about this machine.
   bool here = target.is_loopback();
@@ -219,9 +220,11 @@ void Conductor::settle() {
   const bool was_interrupted = interrupted_;
   interrupted_ = false;
   watch("settle", 0, options_.scenario.settle.timeout_s,
-        [](const Totals& now) { return now.settled; });
+        [this](const Totals& now) { return now.settled && now.back() >= reached_; });
   interrupted_ = interrupted_ || was_interrupted;
   stats_after_ = link_->stats(kLinkTimeoutNs);
+  // Who was cut a moment ago is known by now.
+  back_ = totals().back();
 }
 
 void Conductor::stop() {

@@ -6,6 +6,7 @@
 // and everything after it goes its ordinary way, so that what was measured is told.
 #pragma once
 
+#include <algorithm>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -46,7 +47,9 @@ class Conductor {
   struct Totals {
     uint64_t ready = 0, prepared = 0, reached = 0, issued = 0, acknowledged = 0, delivered = 0;
     uint64_t beats_answered = 0, lost = 0;
-    bool settled = true, stopped = true;
+    bool settled = true;
+    // In service, and in their rooms where the load has rooms.
+    uint64_t back() const noexcept { return std::min(ready, prepared); }
   };
 
   base::Status<RunProblem> prepare();
@@ -68,8 +71,10 @@ class Conductor {
 
   void fill(RunReport& report);
   void fill_processes(RunReport& report);
+  void fill_memory(RunReport& report, bool active);
   void fill_rates(RunReport& report);
   void judge_validity(RunReport& report, uint64_t own_beats_late, uint64_t lag_us);
+  void judge_return(RunReport& report, uint64_t unresolved);
 
   const Options& options_;
   const base::Clock& clock_;
@@ -86,12 +91,14 @@ class Conductor {
   std::vector<std::thread> workers_;
   std::optional<std::latch> all_ended_;  // every ring and the conductor
   std::optional<int64_t> server_pid_;
+  std::optional<uint64_t> served_before_;  // connections, the control link's among them
   std::optional<std::string> stats_before_, stats_after_;
   std::string backend_name_, rung_;
   Sample empty_, full_, begin_, end_;
   uint64_t ramp_start_ns_ = 0;
   std::optional<double> ramp_s_;
   uint64_t reached_ = 0;  // in service at the end of the ramp
+  uint64_t back_ = 0;     // and at the end of settling
   std::vector<SeriesPoint> series_;
   uint64_t next_point_ns_ = 0;
   bool interrupted_ = false;

@@ -100,6 +100,7 @@ void Conductor::fill(RunReport& report) {
     m.issued = c.issued;
     m.dropped_by_generator = c.dropped_by_generator;
     if (scenario.mix.direct > 0) m.acknowledged = c.acknowledged;
+    if (scenario.mix.direct > 0) m.rejected = c.rejected;
     m.expected = c.expected;
     m.delivered = c.delivered;
     m.lost = c.lost_messages;
@@ -127,6 +128,7 @@ void Conductor::fill(RunReport& report) {
   fill_processes(report);
   add_thresholds(report);
   judge_validity(report, own_beats_late, lag_us);
+  judge_return(report, c.unresolved);
 }
 
 void Conductor::fill_rates(RunReport& report) {
@@ -168,17 +170,35 @@ void Conductor::fill_processes(RunReport& report) {
     report.cost.server_cpu_ns_per_delivery = per(*server_ns, delivered);
     report.cost.server_cpu_ns_per_message = per(*server_ns, issued);
   }
-  if (reached_ < kClientsForMemory) return;
+  fill_memory(report, active);
+}
+
+void Conductor::fill_memory(RunReport& report, bool active) {
+  auto& unknown = report.cost.server_user_bytes_unknown;
+  if (reached_ < kClientsForMemory) {
+    unknown = "fewer than " + grouped(kClientsForMemory) + " clients";
+    return;
+  }
   // Idle clients are weighed after their heartbeats, others before their first message.
   const Sample& loaded = active ? full_ : end_;
   const auto growth = [&](std::optional<ProcessUsage> Sample::*side) -> std::optional<double> {
     const auto &before = empty_.*side, &after = loaded.*side;
-    if (!before || !after) return std::nullopt;
+    if (!before || !after || after->rss_bytes < before->rss_bytes) return std::nullopt;
     return (static_cast<double>(after->rss_bytes) - static_cast<double>(before->rss_bytes)) /
            static_cast<double>(reached_);
   };
   report.connections.user_bytes_each = growth(&Sample::own);
-  report.cost.server_user_bytes_per_connection = growth(&Sample::server);
+  // What a process has once had for connections it keeps for the next ones.
+  if (!server_pid_) {
+    unknown = "the server's process cannot be seen from here";
+  } else if (!served_before_) {
+    unknown = "the server does not tell how many connections it has had";
+  } else if (*served_before_ > 1 + reached_ / 100) {
+    unknown = "the server had had " + grouped(*served_before_ - 1) + " connections before";
+  } else {
+    report.cost.server_user_bytes_per_connection = growth(&Sample::server);
+    if (!report.cost.server_user_bytes_per_connection) unknown = "the server's memory did not grow";
+  }
 }
 
 void Conductor::judge_validity(RunReport& report, uint64_t own_beats_late, uint64_t lag_us) {
@@ -206,6 +226,21 @@ void Conductor::judge_validity(RunReport& report, uint64_t own_beats_late, uint6
   if (own_beats_late > 0) {
     reasons.push_back(grouped(own_beats_late) + " heartbeats of its own were late");
   }
+}
+
+// An outage that has healed is a figure; one that has not leaves nothing to judge.
+void Conductor::judge_return(RunReport& report, uint64_t unresolved) {
+  if (end_.at_ns == 0) return;
+  auto& reasons = report.invalid_reasons;
+  if (back_ < reached_) {
+    reasons.push_back(grouped(reached_ - back_) + " of " + grouped(reached_) +
+                      " clients were not back at the end");
+  }
+  if (unresolved > 0) {
+    reasons.push_back(grouped(unresolved) + " of " + grouped(report.messages.issued.value_or(0)) +
+                      " sends were neither acknowledged nor refused");
+  }
+  if (stats_before_ && !stats_after_) reasons.push_back("the server did not answer at the end");
 }
 
 }  // namespace ringtalk::loadgen

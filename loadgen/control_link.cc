@@ -8,6 +8,8 @@ namespace {
 client::ClientOptions control_options() {
   client::ClientOptions options;
   options.name = "loadgen control";
+  // What a server says of itself at the end is waited for only so long.
+  options.reconnect_max_ms = 1'000;
   return options;
 }
 

@@ -105,6 +105,7 @@ void DirectActivity::judge() {
     const uint64_t missing = receiver.tally.missing(sender.sent.count);
     const uint64_t unheard = missing > sender.rejected ? missing - sender.rejected : 0;
     const uint64_t unjudged = std::min(unheard, sender.in_flight());
+    counters().unresolved += sender.in_flight();
     counters().unjudged += unjudged;
     counters().lost_messages += unheard - unjudged;
     counters().expected += sender.sent.count - sender.rejected - unjudged;

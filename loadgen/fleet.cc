@@ -15,6 +15,8 @@ constexpr uint64_t kTokenLifeMs = uint64_t{7} * 24 * 3'600'000;
 client::ClientOptions client_options() {
   client::ClientOptions options;
   options.name = "loadgen";
+  // Twice within the default settle.timeout: a server that is back finds its clients back.
+  options.reconnect_max_ms = 4'000;
   return options;
 }
 
@@ -111,10 +113,17 @@ void Fleet::tick_due() {
         client::ClientSession& one = session(client);
         const uint32_t due_ms = one.due_ms();
         if (due_ms > now_ms) return due_ms;
-        if (one.ready() && now_ms - due_ms > context_.heartbeat_ms()) own_beats_late_++;
+        note_late_beat(client, now_ms);
         one.tick(ref(client));
         return one.due_ms();
       });
+}
+
+// More than a whole interval behind: then a cut is not the server's doing.
+void Fleet::note_late_beat(uint32_t client, uint32_t now_ms) {
+  if (stopping_ || (slots_[client].flags & (kInService | kClosing)) != kInService) return;
+  const uint32_t due_ms = session(client).due_ms();
+  if (due_ms < now_ms && now_ms - due_ms > context_.heartbeat_ms()) own_beats_late_++;
 }
 
 void Fleet::watch(uint32_t client) {
@@ -271,6 +280,7 @@ void Fleet::completed_close(uint32_t client) {
 void Fleet::hang_up(uint32_t client) {
   Slot& slot = slots_[client];
   if ((slot.flags & kClosing) != 0 || slot.connection.slot == ring::kSlotNone) return;
+  note_late_beat(client, context_.now_ms());
   slot.flags |= kClosing;
   proactor_.close(slot.connection);
 }

@@ -130,6 +130,7 @@ class Fleet final : private client::ClientEvents, private ring::Handler {
   void tick_due();
   void flush();
   void hang_up(uint32_t client);
+  void note_late_beat(uint32_t client, uint32_t now_ms);
   void disconnected(uint32_t client);
   void leave_service(uint32_t client);
   void count_failure(Failure failure) noexcept;

@@ -43,6 +43,7 @@ void Counters::add(const Counters& other) noexcept {
   dropped_by_generator += other.dropped_by_generator;
   acknowledged += other.acknowledged;
   rejected += other.rejected;
+  unresolved += other.unresolved;
   expected += other.expected;
   delivered += other.delivered;
   lost_messages += other.lost_messages;

@@ -44,6 +44,7 @@ struct Counters {
   uint64_t dropped_by_generator = 0;
   uint64_t acknowledged = 0;
   uint64_t rejected = 0;
+  uint64_t unresolved = 0;  // durable, and neither acknowledged nor rejected at the end
   uint64_t expected = 0;
   uint64_t delivered = 0;
   uint64_t lost_messages = 0;

@@ -71,7 +71,7 @@ struct RunReport {
     std::optional<double> ramp_s, user_bytes_each;
   } connections;
   struct {
-    std::optional<uint64_t> planned, issued, dropped_by_generator, acknowledged, expected,
+    std::optional<uint64_t> planned, issued, dropped_by_generator, acknowledged, rejected, expected,
         delivered, lost, skipped, duplicated, reordered, unjudged, wire_duplicates, wire_reordered,
         probes;
     std::optional<double> delivered_fraction;  // of the expected
@@ -87,6 +87,7 @@ struct RunReport {
   struct {
     std::optional<double> server_cpu_ns_per_delivery, server_cpu_ns_per_message,
         loadgen_cpu_ns_per_delivery, server_user_bytes_per_connection;
+    std::optional<std::string> server_user_bytes_unknown;  // why, where it is
   } cost;
   std::optional<std::string> server_before, server_after;  // StatsReply, JSON
   double series_step_s = 1;
@@ -104,6 +105,8 @@ std::string to_text(const RunReport& report, const std::string& json_path);
 
 // The server's process, as its StatsReply names it.
 std::optional<int64_t> server_pid(const std::string& stats_json);
+// How many connections it has accepted since it started.
+std::optional<uint64_t> server_accepted(const std::string& stats_json);
 
 // 12345678 -> "12,345,678".
 std::string grouped(uint64_t value);

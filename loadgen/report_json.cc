@@ -79,7 +79,9 @@ Json server(const RunReport& report) {
   out["shards"] = any.contains("shards") ? any["shards"] : Json(nullptr);
   out["stats"]["before"] = before;
   out["stats"]["after"] = after;
-  const bool both = !before.is_null() && !after.is_null();
+  // Another process counts from 0 again.
+  const bool both = !before.is_null() && !after.is_null() &&
+                    server_pid(*report.server_before) == server_pid(*report.server_after);
   out["stats"]["delta"] = both ? difference(before, after) : Json(nullptr);
   return out;
 }
@@ -138,6 +140,7 @@ Json messages(const RunReport& report) {
           {"issued", known(m.issued)},
           {"dropped_by_generator", known(m.dropped_by_generator)},
           {"acknowledged", known(m.acknowledged)},
+          {"rejected", known(m.rejected)},
           {"expected", known(m.expected)},
           {"delivered", known(m.delivered)},
           {"delivered_fraction", known(m.delivered_fraction)},
@@ -159,6 +162,15 @@ std::optional<int64_t> server_pid(const std::string& stats_json) {
     return std::nullopt;
   }
   return json["pid"].get<int64_t>();
+}
+
+std::optional<uint64_t> server_accepted(const std::string& stats_json) {
+  const Json json = Json::parse(stats_json, nullptr, false);
+  const Json::json_pointer at("/sessions/accepted");
+  if (!json.is_object() || !json.contains(at) || !json[at].is_number_unsigned()) {
+    return std::nullopt;
+  }
+  return json[at].get<uint64_t>();
 }
 
 std::string to_json(const RunReport& report) {
@@ -190,11 +202,11 @@ std::string to_json(const RunReport& report) {
   out["latency"] = latencies(report);
   out["processes"] = processes(report);
   const auto& cost = report.cost;
-  out["cost"] = {
-      {"server_cpu_ns_per_delivery", known(cost.server_cpu_ns_per_delivery)},
-      {"server_cpu_ns_per_message", known(cost.server_cpu_ns_per_message)},
-      {"loadgen_cpu_ns_per_delivery", known(cost.loadgen_cpu_ns_per_delivery)},
-      {"server_user_bytes_per_connection", known(cost.server_user_bytes_per_connection)}};
+  out["cost"] = {{"server_cpu_ns_per_delivery", known(cost.server_cpu_ns_per_delivery)},
+                 {"server_cpu_ns_per_message", known(cost.server_cpu_ns_per_message)},
+                 {"loadgen_cpu_ns_per_delivery", known(cost.loadgen_cpu_ns_per_delivery)},
+                 {"server_user_bytes_per_connection", known(cost.server_user_bytes_per_connection)},
+                 {"server_user_bytes_unknown", known(cost.server_user_bytes_unknown)}};
   out["server"] = server(report);
   out["series"] = series(report);
   out["thresholds"] = Json::array();

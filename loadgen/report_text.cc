@@ -79,6 +79,8 @@ void put_costs(std::string& out, const RunReport& report) {
   std::string line;
   if (cost.server_user_bytes_per_connection) {
     line = "server " + format("%.0f B", *cost.server_user_bytes_per_connection);
+  } else if (report.connections.user_bytes_each && cost.server_user_bytes_unknown) {
+    line = "server unknown (" + *cost.server_user_bytes_unknown + ")";
   }
   if (report.connections.user_bytes_each) {
     line += line.empty() ? "" : ", ";
@@ -116,6 +118,9 @@ std::string verdict_lines(const RunReport& report) {
   if (!failed.empty()) return out + "failed: " + failed + "\n";
   if (!report.messages.issued) return out;
   out += "passed: nothing lost, duplicated or reordered";
+  if (report.messages.rejected.value_or(0) > 0) {
+    out += "; " + grouped(*report.messages.rejected) + " refused by the server";
+  }
   if (report.messages.skipped.value_or(0) > 0) {
     out += "; " + grouped(*report.messages.skipped) + " skipped by the server, and announced";
   }

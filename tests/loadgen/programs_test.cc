@@ -4,9 +4,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "tests/support/process.h"
 #include "tests/support/server.h"
@@ -34,15 +38,22 @@ ServerOptions with_stats(const TemporaryFolder& folder) {
   return {.arguments = {"--stats-file", folder.path() + "/stats.json"}};
 }
 
-// Until the server has answered so many echoes: the run is well under way.
-bool wait_for_echoes(Server& server, const TemporaryFolder& folder, uint64_t wanted) {
+bool wait_for_stats(Server& server, const TemporaryFolder& folder,
+                    const std::function<bool(const Json&)>& enough) {
   return wait_until(
       [&] {
         server.process().signal(SIGUSR1);
         const Json stats = Json::parse(read_file(folder.path() + "/stats.json"), nullptr, false);
-        return stats.is_object() && stats["echoes"].get<uint64_t>() >= wanted;
+        return stats.is_object() && enough(stats);
       },
       &server.process());
+}
+
+// Until the server has answered so many echoes: the run is well under way.
+bool wait_for_echoes(Server& server, const TemporaryFolder& folder, uint64_t wanted) {
+  return wait_for_stats(server, folder, [wanted](const Json& stats) {
+    return stats["echoes"].get<uint64_t>() >= wanted;
+  });
 }
 
 // 'T' for a stopped process, by /proc.
@@ -205,6 +216,162 @@ TEST(LoadgenProgram, ASecondInterruptEndsAtOnce) {
   EXPECT_EQ(load.wait(), 128 + SIGINT);
   EXPECT_EQ(read_file(folder.path() + "/run.json"), "");
   server.process().signal(SIGCONT);
+}
+
+// ---- a server that goes away
+
+// What of a server's statistics tells that a load is under way.
+struct Outage {
+  const char* scenario;
+  const char* progress;
+};
+constexpr Outage kOutages[] = {{"echo", "/echoes"},
+                               {"room", "/rooms/published"},
+                               {"idle", "/heartbeat/received"},
+                               {"direct", "/outgoing/pushes"}};
+
+// A server and a load on it that began, all folders its own.
+struct LoadedServer {
+  LoadedServer(const Outage& outage, const std::vector<std::string>& more,
+               const std::string& heartbeat_ms = "2000")
+      : server({.arguments = {"--stats-file", folder.path() + "/stats.json", "--set",
+                              "heartbeat.interval_ms=" + heartbeat_ms}}) {
+    if (!server.error().empty()) return;
+    std::vector<std::string> all{"--connections", "20", "--out", folder.path()};
+    all.insert(all.end(), more.begin(), more.end());
+    load.emplace(ProcessOptions{.argv = run_of(server, outage.scenario, all)});
+    const Json::json_pointer progress(outage.progress);
+    begun = wait_until([&] { return says(*load, "run "); }, &*load) &&
+            wait_for_stats(server, folder, [&](const Json& stats) {
+              return stats.contains(progress) && stats[progress].get<uint64_t>() > 0;
+            });
+  }
+
+  TemporaryFolder folder;
+  Server server;
+  std::optional<Process> load;
+  bool begun = false;
+};
+
+bool has_reason(const Json& report, const std::string& part) {
+  return std::ranges::any_of(report["invalid_reasons"], [&](const Json& reason) {
+    return reason.get<std::string>().find(part) != std::string::npos;
+  });
+}
+
+TEST(LoadgenProgram, AServerThatStaysDeadMakesTheRunInvalid) {
+  std::vector<std::unique_ptr<LoadedServer>> all;
+  for (const Outage& outage : kOutages) {
+    all.push_back(std::make_unique<LoadedServer>(
+        outage, std::vector<std::string>{"--duration", "5", "--set", "settle.timeout=1"}));
+    ASSERT_TRUE(all.back()->begun) << all.back()->server.error();
+    all.back()->server.process().signal(SIGKILL);
+  }
+  for (size_t i = 0; i < all.size(); i++) {
+    SCOPED_TRACE(kOutages[i].scenario);
+    EXPECT_EQ(all[i]->load->wait(), 98) << all[i]->load->errors();
+    EXPECT_TRUE(all[i]->load->output().starts_with("INVALID: ")) << all[i]->load->output();
+    const Json report = report_in(all[i]->folder.path());
+    EXPECT_EQ(report["connections"]["reached"], 20);
+    EXPECT_TRUE(has_reason(report, "20 of 20 clients were not back")) << report["invalid_reasons"];
+    EXPECT_TRUE(has_reason(report, "the server did not answer")) << report["invalid_reasons"];
+    const bool durable = kOutages[i].scenario == std::string("direct");
+    EXPECT_EQ(has_reason(report, "sends were neither acknowledged nor refused"), durable);
+  }
+}
+
+// A process that is there and does nothing: its connections stand for long.
+TEST(LoadgenProgram, AServerThatDoesNotAnswerAtTheEndMakesTheRunInvalid) {
+  LoadedServer one(kOutages[0], {"--duration", "600", "--set", "settle.timeout=1"});
+  ASSERT_TRUE(one.begun) << one.server.error();
+  one.server.process().signal(SIGSTOP);
+  ASSERT_TRUE(wait_until([&] { return is_stopped(one.server.process()); }));
+  one.load->signal(SIGINT);
+  EXPECT_EQ(one.load->wait(), 105) << one.load->output() << one.load->errors();
+  EXPECT_TRUE(has_reason(report_in(one.folder.path()), "the server did not answer at the end"));
+  one.server.process().signal(SIGCONT);
+}
+
+TEST(LoadgenProgram, AnOutageThatHasHealedIsAFigure) {
+  std::vector<std::unique_ptr<LoadedServer>> all;
+  for (const Outage& outage : kOutages) {
+    all.push_back(std::make_unique<LoadedServer>(
+        outage, std::vector<std::string>{"--duration", "5", "--set", "settle.timeout=20"}));
+    ASSERT_TRUE(all.back()->begun) << all.back()->server.error();
+    all.back()->server.process().signal(SIGKILL);
+    all.back()->server.start_again();
+    ASSERT_EQ(all.back()->server.error(), "");
+  }
+  for (size_t i = 0; i < all.size(); i++) {
+    SCOPED_TRACE(kOutages[i].scenario);
+    EXPECT_EQ(all[i]->load->wait(), 0) << all[i]->load->output() << all[i]->load->errors();
+    const Json report = report_in(all[i]->folder.path());
+    EXPECT_EQ(report["valid"], true) << report["invalid_reasons"];
+    EXPECT_EQ(report["connections"]["lost"], 20);
+    EXPECT_EQ(report["connections"]["reconnects"], 20);
+    EXPECT_TRUE(report["server"]["stats"]["delta"].is_null()) << "of two processes";
+  }
+}
+
+// It is cut for its silence; the server did nothing wrong.
+TEST(LoadgenProgram, ItsOwnMissedHeartbeatsMakeTheRunInvalid) {
+  LoadedServer one(kOutages[2], {"--duration", "600"}, "200");
+  ASSERT_TRUE(one.begun) << one.server.error();
+  one.load->signal(SIGSTOP);
+  ASSERT_TRUE(wait_for_stats(one.server, one.folder,
+                             [](const Json& stats) { return stats["sessions"]["open"] == 0; }));
+  one.load->signal(SIGCONT);
+  one.load->signal(SIGINT);
+  EXPECT_EQ(one.load->wait(), 105) << one.load->errors();
+  const Json report = report_in(one.folder.path());
+  EXPECT_TRUE(has_reason(report, "heartbeats of its own were late")) << report["invalid_reasons"];
+}
+
+// ---- what it cannot know, cannot read and cannot write
+
+TEST(LoadgenProgram, TheMemoryOfAServerThatHadItBeforeIsUnknown) {
+  Server server;
+  ASSERT_EQ(server.error(), "");
+  for (const bool first : {true, false}) {
+    TemporaryFolder folder;
+    const Finished done = run(
+        {.argv = run_of(server, "idle",
+                        {"--connections", "1000", "--duration", "100ms", "--out", folder.path()})});
+    ASSERT_EQ(done.status, 0) << done.output << done.errors;
+    const Json cost = report_in(folder.path())["cost"];
+    EXPECT_EQ(cost["server_user_bytes_per_connection"].is_number(), first) << cost;
+    if (first) continue;
+    EXPECT_EQ(cost["server_user_bytes_unknown"], "the server had had 1,001 connections before");
+    EXPECT_NE(done.output.find("server unknown (the server had had"), std::string::npos);
+  }
+}
+
+TEST(LoadgenProgram, WhereItMayNotWriteItSaysSoBeforeTheRun) {
+  Server server;
+  ASSERT_EQ(server.error(), "");
+  TemporaryFolder folder;
+  write_file(folder.path() + "/file", "as it was");
+  const std::vector<std::vector<std::string>> cases = {{"--json", folder.path() + "/none/x"},
+                                                       {"--json", folder.path()},
+                                                       {"--out", folder.path() + "/file"},
+                                                       {"--out", folder.path() + "/none/x"}};
+  for (const auto& more : cases) {
+    const Finished done = run({.argv = run_of(server, "echo", more)});
+    EXPECT_EQ(done.status, 2) << more[1];
+    EXPECT_NE(done.errors.find(more[1]), std::string::npos) << done.errors;
+    EXPECT_EQ(done.errors.find("ramp"), std::string::npos) << done.errors;
+  }
+  EXPECT_EQ(read_file(folder.path() + "/file"), "as it was");
+}
+
+TEST(LoadgenProgram, AReportThatCannotBeKeptIsShown) {
+  Server server;
+  ASSERT_EQ(server.error(), "");
+  const Finished done =
+      run({.argv = run_of(server, "echo", {"--duration", "100ms", "--json", "/dev/full"})});
+  EXPECT_EQ(done.status, 2);
+  EXPECT_NE(done.output.find("64 of 64 logged in"), std::string::npos) << done.output;
+  EXPECT_NE(done.errors.find("cannot write /dev/full"), std::string::npos) << done.errors;
 }
 
 TEST(LoadgenProgram, WithoutAServerItSaysSo) {
