@@ -4,7 +4,9 @@
 demo_clients=10000
 demo_rate=1500
 demo_seconds=20
+demo_ramp_seconds=60
 demo_dir=$root/build/demo
+demo_lock=
 server_pid=
 load_pid=
 
@@ -39,6 +41,15 @@ port_of() { python3 -c 'import json, sys; d = json.load(open(sys.argv[1]))
 for key in sys.argv[2].split("."): d = d[key]
 print(d)' "$demo_dir/ports.json" "$1"; }
 
+# One demo at a time in a tree: the directory of the other one is in use.
+lock_demo() {
+  mkdir -p "$root/build"
+  exec {demo_lock}>>"$root/build/demo.lock"
+  flock -n "$demo_lock" ||
+    die "another demo runs in this tree (pid $(cat "$root/build/demo.lock")): wait until it has ended"
+  echo $$ >"$root/build/demo.lock"
+}
+
 start_server() {
   local i began
   began=$(now_ms)
@@ -49,7 +60,7 @@ start_server() {
   # A session of its own: Ctrl-C is for this script, which ends the two in order.
   setsid "$root/build/bin/ringtalkd" --listen 127.0.0.1:0 --data-dir "$demo_dir/data" \
     --token-key "$demo_dir/token.key" --ports-file "$demo_dir/ports.json" \
-    --set heartbeat.interval_ms=2000 >"$demo_dir/server.log" 2>&1 &
+    --set heartbeat.interval_ms=2000 >"$demo_dir/server.log" 2>&1 {demo_lock}>&- &
   server_pid=$!
   at_exit stop_server
   exec {never}<> <(:)
@@ -64,12 +75,12 @@ start_server() {
   }
   # Why it runs on epoll, if it had to: the server's one line with cause and remedy.
   sed -n 's/.*"level":"warn","message":"\(.*\)"}$/   \1/p' "$demo_dir/server.log"
-  # The ready line tells how many this host lets it hold.
+  # The ready line tells how many this host lets it hold; the harness takes one place for itself.
   local room
   room=$(sed -n 's/^ready .*room for \([0-9,]*\),.*/\1/p' "$demo_dir/server.log" | tr -d ,)
-  if [ -n "$room" ] && [ "$room" -lt "$demo_clients" ]; then
-    say "== server: this host allows it $room connections (ulimit -n), not $demo_clients: fewer clients then"
-    demo_clients=$room
+  if [ -n "$room" ] && [ "$((room - 1))" -lt "$demo_clients" ]; then
+    say "== server: this host allows it $room connections (ulimit -n): $((room - 1)) clients, not $demo_clients"
+    demo_clients=$((room - 1))
   fi
   say "== server: serving on 127.0.0.1:$(port_of client.port) over $(port_of backend) after $(took "$began")"
 }
@@ -79,9 +90,11 @@ load_status=0
 run_load() {
   load_status=0
   at_exit stop_load
+  # Who did not come in by then does not come: the report says so.
   setsid "$root/build/bin/loadgen" run mixed --target "127.0.0.1:$(port_of client.port)" \
     --connections "$demo_clients" --rate "$demo_rate" --duration "$demo_seconds" \
-    --token-key "$demo_dir/token.key" --out "$demo_dir/run" &
+    --set "ramp.timeout=$demo_ramp_seconds" \
+    --token-key "$demo_dir/token.key" --out "$demo_dir/run" {demo_lock}>&- &
   load_pid=$!
   wait "$load_pid" || load_status=$?
   load_pid=
@@ -93,6 +106,7 @@ demo_command() {
   local began
   began=$(now_ms)
   setup build
+  lock_demo
   [ -e build/build.ninja ] || configure build tests=false
   compile build "server, harness and client (release)" "${programs[@]}"
   link_programs
