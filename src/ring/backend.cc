@@ -17,6 +17,8 @@ const BackendPart& part_of(Backend backend) {
 
 base::Result<BackendChoice, BackendError> choose_backend(Backend wanted, const char* uring_mask) {
   ASSERT(uring_mask != nullptr);
+  const base::Status<BackendError> named = check_uring_mask(uring_mask);
+  if (!named) return base::Failure{named.error()};
   if (wanted != Backend::automatic) {
     const base::Status<BackendError> probed = part_of(wanted).probe(uring_mask);
     if (!probed) return base::Failure{probed.error()};

@@ -28,7 +28,8 @@ struct BackendError {
 };
 
 // Probes once, with a ring of its own. `automatic` falls back to epoll with a reason; a back end
-// that was asked for by name and cannot run is an error.
+// that was asked for by name and cannot run is an error, and so is, whatever is chosen, a name in
+// the mask that is no feature.
 base::Result<BackendChoice, BackendError> choose_backend(Backend wanted, const char* uring_mask);
 
 base::Result<std::unique_ptr<Proactor>, BackendError> make_proactor(Backend backend,

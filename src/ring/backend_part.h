@@ -23,6 +23,9 @@ struct BackendPart {
   uint32_t (*connections_max)(uint32_t proactors);
 };
 
+// Fails where `mask` has a name that is no feature; a build without io_uring knows no names.
+base::Status<BackendError> check_uring_mask(const char* mask);
+
 const BackendPart& uring_part() noexcept;
 const BackendPart& epoll_part() noexcept;
 

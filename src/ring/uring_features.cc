@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "ring/backend_part.h"
 #include "ring/uring_abi.h"
 
 namespace ringtalk::ring {
@@ -132,8 +133,8 @@ bool has_peer_name(ProbeRing& probe) {
   return result == -ENOTCONN;
 }
 
-// False: `mask` has a name that is no feature; `unknown` is that name.
-bool apply_mask(std::string_view mask, UringFeatures& features, std::string& unknown) {
+// What `mask` names is off. Answers the name in it that is no feature; empty: all are.
+std::string apply_mask(std::string_view mask, UringFeatures& features) {
   while (!mask.empty()) {
     const size_t comma = mask.find(',');
     const std::string_view name = mask.substr(0, comma);
@@ -144,12 +145,9 @@ bool apply_mask(std::string_view mask, UringFeatures& features, std::string& unk
       features.*feature.value = false;
       known = true;
     }
-    if (!known) {
-      unknown = name;
-      return false;
-    }
+    if (!known) return std::string(name);
   }
-  return true;
+  return {};
 }
 
 }  // namespace
@@ -193,8 +191,22 @@ BackendError uring_setup_error(int number) {
   }
 }
 
+base::Status<BackendError> check_uring_mask(const char* mask) {
+  UringFeatures unused;
+  const std::string unknown = apply_mask(mask, unused);
+  if (unknown.empty()) return base::Done{};
+  std::string known;
+  for (const NamedFeature& feature : kNamedFeatures) {
+    known += std::string(known.empty() ? "" : ", ") + feature.name;
+  }
+  return base::Failure{BackendError{
+      "io_uring: the mask names no feature \"" + unknown + "\"; the names are " + known, true}};
+}
+
 base::Result<UringFeatures, BackendError> UringFeatures::probe(const char* mask) {
   ASSERT(mask != nullptr);
+  const base::Status<BackendError> named = check_uring_mask(mask);
+  if (!named) return base::Failure{named.error()};
   UringFeatures features;
   ProbeRing probe;
   features.defer_taskrun =
@@ -217,15 +229,7 @@ base::Result<UringFeatures, BackendError> UringFeatures::probe(const char* mask)
   features.multishot_receive = has_opcode(ring, IORING_OP_SEND_ZC);
   features.bounded_taskrun = (ring.features & kFeatureReadWriteAttributes) != 0;
 
-  std::string unknown;
-  if (!apply_mask(mask, features, unknown)) {
-    std::string known;
-    for (const NamedFeature& feature : kNamedFeatures) {
-      known += std::string(known.empty() ? "" : ", ") + feature.name;
-    }
-    return base::Failure{BackendError{
-        "io_uring: the mask names no feature \"" + unknown + "\"; the names are " + known, true}};
-  }
+  apply_mask(mask, features);
   return features;
 }
 

@@ -39,7 +39,7 @@ TEST(Backend, WhatIsAskedForByNameRunsOrIsAnError) {
 // A slip in --uring-mask once made the server run on epoll, with a warning.
 TEST(Backend, AMaskThatNamesNothingIsAnErrorAndNoReasonForEpoll) {
   if (!choose_backend(Backend::io_uring, "")) GTEST_SKIP() << "io_uring: not on this host";
-  for (const Backend wanted : {Backend::automatic, Backend::io_uring}) {
+  for (const Backend wanted : {Backend::automatic, Backend::io_uring, Backend::epoll}) {
     const auto choice = choose_backend(wanted, "peer_name,multishot_recieve");
     ASSERT_FALSE(choice.ok());
     EXPECT_TRUE(choice.error().misuse);
