@@ -72,6 +72,23 @@ TEST_F(RingtalkTool, keeps_the_token_to_itself) {
   EXPECT_FALSE(has(read_file(state_of("ada")), "a password"));
 }
 
+// It was used without a word.
+TEST_F(RingtalkTool, refuses_a_profile_that_others_may_read) {
+  make_user("ada");
+  const std::string before = read_file(state_of("ada"));
+  ASSERT_EQ(::chmod(state_of("ada").c_str(), 0640), 0);
+  for (const Words& words :
+       {Words{"--profile", "ada", "ping", "--count", "1"}, Words{"--profile", "ada", "logout"},
+        Words{"--server", server_.target(), "--profile", "ada", "login", "ada"}}) {
+    const Finished refused = tool(words, "a password\n");
+    EXPECT_EQ(refused.status, 2) << refused.errors;
+    EXPECT_TRUE(has(refused.errors, "run: chmod 600 '" + state_of("ada") + "'")) << refused.errors;
+  }
+  EXPECT_EQ(read_file(state_of("ada")), before);
+  ASSERT_EQ(::chmod(state_of("ada").c_str(), 0600), 0);
+  EXPECT_EQ(tool({"--profile", "ada", "ping", "--count", "1"}).status, 0);
+}
+
 TEST_F(RingtalkTool, carries_messages_from_one_user_to_another) {
   make_user("ada");
   make_user("grace");

@@ -57,7 +57,7 @@ std::optional<int> prepare_stats(Setup& setup) {
   if (!named) options.token_key = default_token_key();
   const auto key = proto::read_token_key(options.token_key);
   if (!key.ok()) {
-    const char* remedy = named ? "" : "; name the server's key: --token-key FILE";
+    const char* remedy = named ? "" : " (--token-key FILE names another)";
     return complain(kExitUsage, key.error().text + remedy);
   }
   const auto known = load_profile(options.profile);
@@ -82,6 +82,7 @@ std::optional<int> prepare(Setup& setup) {
   if (setup.options.verb == Verb::stats) return prepare_stats(setup);
   const Options& options = setup.options;
   const auto known = load_profile(options.profile);
+  if (!known.ok() && known.error().refused) return complain(kExitUsage, known.error().text);
   const bool makes_login = options.verb == Verb::register_user || options.verb == Verb::login;
   if (!makes_login) {
     if (!known.ok()) return complain(1, known.error().text);

@@ -52,7 +52,20 @@ std::string profile_path(const std::string& profile) {
 
 base::Result<Profile, ProfileError> load_profile(const std::string& profile) {
   const std::string path = profile_path(profile);
+  struct stat status {};
+  const bool there = ::stat(path.c_str(), &status) == 0;
+  // Who has read the tokens in it may act as the user.
+  if (there && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return base::Failure{
+        ProfileError{path + ": others may read or change it; run: chmod 600 '" + path + "'", true}};
+  }
   std::ifstream file(path);
+  if (!file && (there || errno != ENOENT)) {
+    return base::Failure{ProfileError{path + ": " + strerror(errno) +
+                                          "; make it readable for this user, or name another with "
+                                          "--profile",
+                                      true}};
+  }
   if (!file) {
     return base::Failure{
         ProfileError{"nobody is logged in here (no " + path + "); run: ringtalk login NAME"}};

@@ -45,6 +45,7 @@ struct Profile {
 // One line for the user.
 struct ProfileError {
   std::string text;
+  bool refused = false;  // there is one, and it is not to be used or replaced as it is
 };
 
 std::string profile_path(const std::string& profile);
