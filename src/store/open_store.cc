@@ -228,9 +228,14 @@ base::Result<std::vector<std::string>, StoreOpenError> pending_migrations(const 
     names.push_back(std::to_string(one.version) + " " + one.name);
   };
   struct stat file {};
-  const bool there = url.kind == StoreUrl::Kind::sqlite && ::stat(url.path.c_str(), &file) == 0 &&
-                     file.st_size > 0;
-  if (!there) {
+  const bool on_disk = url.kind == StoreUrl::Kind::sqlite;
+  const bool there = on_disk && ::stat(url.path.c_str(), &file) == 0;
+  // What cannot be seen may well be there.
+  if ((on_disk && !there && errno != ENOENT) || (there && ::access(url.path.c_str(), R_OK) != 0)) {
+    return refuse(url, "cannot read it: ", std::strerror(errno),
+                  "; run as the user that it belongs to, or name another with --store");
+  }
+  if (!there || file.st_size == 0) {
     for (const Migration& one : sqlite_migrations()) add(one);
     return names;
   }
