@@ -88,12 +88,16 @@ class Server {
   Server(const service::CommandLine& line, service::LoadedConfig loaded)
       : line_(line), loaded_(std::move(loaded)) {}
   ~Server();
+  // Everything that can be checked without serving, making or locking anything.
+  void check_all();
   void start();
   int serve();
   int migrate();
 
  private:
   const service::Config& config() const { return loaded_.config; }
+  void make_log();
+  void check();
   void choose_backend();
   void open_data();
   void open_ports();
@@ -105,7 +109,7 @@ class Server {
   void reload();
   void write_stats(const service::StatsRound& round);
   std::string data_path() const;
-  store::StoreUrl store_url();
+  store::StoreUrl store_url() const;
 
   const service::CommandLine& line_;
   service::LoadedConfig loaded_;
@@ -144,12 +148,32 @@ Server::~Server() {
 
 // ---- start
 
-void Server::start() {
+void Server::make_log() {
+  log_ = std::make_unique<base::Log>(base::LogOptions{base::parse_log_level(config().log_level),
+                                                      ::isatty(STDERR_FILENO) == 0, STDERR_FILENO});
+}
+
+void Server::check() {
   if (config().relay != "none") {
     misuse("--relay " + config().relay +
            " needs the cluster, which this version does not have; "
            "leave --relay none");
   }
+  choose_backend();
+  const store::StoreUrl url = store_url();
+  const bool named = url.kind == store::StoreUrl::Kind::sqlite && !config().store.empty();
+  const auto usable = service::check_places(config(), data_path(), named ? url.path : "");
+  if (!usable) misuse(usable.error().line);
+}
+
+void Server::check_all() {
+  make_log();
+  check();
+  const auto steps = store::pending_migrations(store_url());
+  if (!steps) misuse(steps.error().line);
+}
+
+void Server::start() {
   if (config().daemon) {
     const auto entered = daemon_.enter();
     if (!entered) misuse(entered.error().line);
@@ -159,9 +183,8 @@ void Server::start() {
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   if (!service::start_password_library()) misuse("libsodium cannot start; reinstall libsodium23");
-  log_ = std::make_unique<base::Log>(base::LogOptions{base::parse_log_level(config().log_level),
-                                                      ::isatty(STDERR_FILENO) == 0, STDERR_FILENO});
-  choose_backend();
+  make_log();
+  check();
   open_data();
   open_ports();
   open_store();
@@ -183,8 +206,7 @@ void Server::choose_backend() {
 }
 
 void Server::open_data() {
-  const bool needs_directory = config().store != "memory:" || config().token_key.empty();
-  if (needs_directory) {
+  if (service::needs_data_directory(config())) {
     auto opened = service::DataDirectory::open(data_path(), kPredecessorMs);
     if (!opened) misuse(opened.error().line);
     data_.emplace(std::move(*opened));
@@ -214,7 +236,7 @@ std::string Server::data_path() const {
   return config().data_dir.empty() ? service::default_data_directory() : config().data_dir;
 }
 
-store::StoreUrl Server::store_url() {
+store::StoreUrl Server::store_url() const {
   const std::string text = config().store.empty()
                                ? "sqlite:" + service::DataDirectory::store_file_in(data_path())
                                : config().store;
@@ -438,9 +460,13 @@ int run(int argc, char** argv) {
   auto loaded = service::load_config(*line, environ);
   if (!loaded) misuse(loaded.error().line);
   if (line->print_config) std::fputs(service::print_config(*loaded).c_str(), stdout);
-  if (line->check_config) std::printf("the configuration is good\n");
-  if (line->print_config || line->check_config) return kExitGood;
+  if (line->print_config && !line->check_config) return kExitGood;
   Server server(*line, std::move(*loaded));
+  if (line->check_config) {
+    server.check_all();
+    std::printf("%sthe configuration is good\n", line->print_config ? "# " : "");
+    return kExitGood;
+  }
   if (line->command == service::Command::migrate) return server.migrate();
   server.start();
   return server.serve();

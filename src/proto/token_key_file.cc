@@ -19,18 +19,22 @@ base::Failure<KeyFileError> failure(const std::string& path, const std::string& 
   return base::Failure{KeyFileError{"token key " + path + ": " + why}};
 }
 
+base::Failure<KeyFileError> unreadable(const std::string& path, int error) {
+  return failure(path, std::string(strerror(error)) + "; name a key file that this user can read");
+}
+
 }  // namespace
 
 base::Result<TokenKey, KeyFileError> read_token_key(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (file < 0) return failure(path, strerror(errno));
+  if (file < 0) return unreadable(path, errno);
   struct stat status;
   char content[kReadBytes];
   const bool known = ::fstat(file, &status) == 0;
   const ssize_t got = known ? ::read(file, content, sizeof content) : -1;
   const int error = errno;
   ::close(file);
-  if (got < 0) return failure(path, strerror(error));
+  if (got < 0) return unreadable(path, error);
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return failure(path, "others may read or change it; run: chmod 600 '" + path + "'");
   }

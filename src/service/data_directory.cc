@@ -17,6 +17,7 @@ namespace ringtalk::service {
 namespace {
 
 constexpr uint64_t kLockRetryMs = 50;
+constexpr const char* kGiveWritable = "give --data-dir a directory that this user can write";
 
 base::Failure<DirectoryError> failure(const std::string& what, const char* remedy) {
   return base::Failure{DirectoryError{what + ": " + std::strerror(errno) + "; " + remedy}};
@@ -42,16 +43,12 @@ std::string default_data_directory() {
 
 base::Result<DataDirectory, DirectoryError> DataDirectory::open(const std::string& path,
                                                                 uint64_t wait_ms) {
-  const char* const writable = "give --data-dir a directory that this user can write";
-  if (path.empty()) {
-    return base::Failure{
-        DirectoryError{"no data directory: neither XDG_DATA_HOME nor HOME is "
-                       "set; give --data-dir DIR"}};
-  }
-  if (!make_directories(path)) return failure("data directory " + path, writable);
+  const auto checked = check(path);
+  if (!checked) return base::Failure{checked.error()};
+  if (!make_directories(path)) return failure("data directory " + path, kGiveWritable);
   const std::string file = path + "/lock";
   const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return failure("data directory " + path + " is not writable", writable);
+  if (lock < 0) return failure("data directory " + path + " is not writable", kGiveWritable);
   for (uint64_t waited_ms = 0; ::flock(lock, LOCK_EX | LOCK_NB) != 0; waited_ms += kLockRetryMs) {
     if (errno == EWOULDBLOCK && waited_ms < wait_ms) {
       ::poll(nullptr, 0, static_cast<int>(kLockRetryMs));
@@ -65,6 +62,30 @@ base::Result<DataDirectory, DirectoryError> DataDirectory::open(const std::strin
   return DataDirectory(path, lock);
 }
 
+base::Status<DirectoryError> DataDirectory::check(const std::string& path) {
+  if (path.empty()) {
+    return base::Failure{
+        DirectoryError{"no data directory: neither XDG_DATA_HOME nor HOME is "
+                       "set; give --data-dir DIR"}};
+  }
+  // What is there of it, or above it, must be a directory to write in.
+  std::string at = path;
+  struct stat status {};
+  while (::stat(at.c_str(), &status) != 0) {
+    if (errno != ENOENT) return failure("data directory " + path, kGiveWritable);
+    const size_t slash = at.rfind('/');
+    at = slash == std::string::npos ? "." : slash == 0 ? "/" : at.substr(0, slash);
+  }
+  if (!S_ISDIR(status.st_mode)) {
+    errno = ENOTDIR;
+    return failure("data directory " + path, kGiveWritable);
+  }
+  if (::access(at.c_str(), W_OK | X_OK) != 0) {
+    return failure("data directory " + path + " is not writable", kGiveWritable);
+  }
+  return base::Done{};
+}
+
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 
@@ -73,7 +94,7 @@ DataDirectory::~DataDirectory() {
 }
 
 base::Result<proto::TokenKey, DirectoryError> DataDirectory::token_key() const {
-  const std::string file = path_ + "/token.key";
+  const std::string file = key_file_in(path_);
   if (::access(file.c_str(), F_OK) != 0) {
     // Written beside and renamed: a crash leaves a whole key or none.
     const std::string fresh = file + ".new";

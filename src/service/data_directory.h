@@ -26,12 +26,15 @@ class DataDirectory {
   // that is still dying.
   static base::Result<DataDirectory, DirectoryError> open(const std::string& path,
                                                           uint64_t wait_ms);
+  // Whether open() could make and write it; makes and locks nothing.
+  static base::Status<DirectoryError> check(const std::string& path);
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&&) = delete;
   ~DataDirectory();
 
   const std::string& path() const noexcept { return path_; }
   static std::string store_file_in(const std::string& path) { return path + "/ringtalk.db"; }
+  static std::string key_file_in(const std::string& path) { return path + "/token.key"; }
   std::string log_file() const { return path_ + "/ringtalkd.log"; }
   // Reads it, or makes it at the first start.
   base::Result<proto::TokenKey, DirectoryError> token_key() const;

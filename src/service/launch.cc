@@ -12,9 +12,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "base/assert.h"
+#include "proto/token.h"
 #include "service/config_text.h"
+#include "service/data_directory.h"
 
 namespace ringtalk::service {
 namespace {
@@ -38,8 +41,8 @@ socklen_t fill(const ring::Address& at, sockaddr_storage& storage) {
   return sizeof *v4;
 }
 
-// 0, or the errno of a bind and listen of our own.
-int try_port(const ring::Address& at) {
+// 0, or the errno of a bind and listen of our own; `shared`: of a bind that is in nobody's way.
+int try_port(const ring::Address& at, bool shared) {
   sockaddr_storage storage;
   const socklen_t length = fill(at, storage);
   const int probe = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -50,13 +53,37 @@ int try_port(const ring::Address& at) {
   if (at.family == ring::Family::v6) {
     ::setsockopt(probe, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
+  if (shared) ::setsockopt(probe, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   int error = 0;
   if (::bind(probe, reinterpret_cast<sockaddr*>(&storage), length) != 0 ||
-      ::listen(probe, 1) != 0) {
+      (!shared && ::listen(probe, 1) != 0)) {
     error = errno;
   }
   ::close(probe);
   return error;
+}
+
+base::Failure<LaunchError> cannot_listen(const ring::Address& at, int error) {
+  return base::Failure{LaunchError{"cannot listen on " + at.text() + ": " + std::strerror(error) +
+                                   "; give another --listen ADDR:PORT"}};
+}
+
+base::Failure<LaunchError> cannot_write(const std::string& path, int error) {
+  return base::Failure{LaunchError{"cannot write " + path + ": " + std::strerror(error) +
+                                   "; give a path in a directory that this user can write"}};
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool is_in(const std::string& directory, const std::string& file) {
+  const auto plain = [](const std::string& path) {
+    return (std::filesystem::path(path) / "file").lexically_normal();
+  };
+  return plain(directory) == plain(folder_of(file));
 }
 
 }  // namespace
@@ -82,7 +109,13 @@ base::Result<CapacityPlan, LaunchError> plan_capacity(
   const uint32_t slots = table(plan.shards);
   // The kernel does not deal connections evenly: a tenth is left for the fuller shards.
   const uint64_t room = uint64_t{plan.shards} * slots * 9 / 10;
-  if (slots <= kReserveMin || config.max_connections > room) {
+  if (slots <= kReserveMin) {
+    return base::Failure{LaunchError{
+        "ulimit -n " + with_thousands(descriptors) + " leaves room for " + with_thousands(slots) +
+        " on each of " + std::to_string(plan.shards) + " shards, and " +
+        std::to_string(kReserveMin + 1) + " are needed; raise ulimit -n, or give fewer --shards"}};
+  }
+  if (config.max_connections > room) {
     return base::Failure{LaunchError{
         "--max-connections " + with_thousands(config.max_connections) + " is beyond the " +
         with_thousands(room) + " that " + std::to_string(plan.shards) +
@@ -108,7 +141,7 @@ std::vector<ring::Address> listen_addresses(const Config& config) {
 
 base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms) {
   for (uint64_t waited_ms = 0;; waited_ms += kProbeRetryMs) {
-    const int error = try_port(at);
+    const int error = try_port(at, false);
     if (error == 0) return base::Done{};
     if (error == EADDRINUSE && waited_ms < wait_ms) {
       ::poll(nullptr, 0, static_cast<int>(kProbeRetryMs));
@@ -119,9 +152,59 @@ base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms) 
                                        " is in use by another program; stop that one, give "
                                        "another port with -p, or share it with --share-port"}};
     }
-    return base::Failure{LaunchError{"cannot listen on " + at.text() + ": " + std::strerror(error) +
-                                     "; give another --listen ADDR:PORT"}};
+    return cannot_listen(at, error);
   }
+}
+
+base::Status<LaunchError> check_address(const ring::Address& at) {
+  const int error = try_port(at, true);
+  if (error == 0 || error == EADDRINUSE) return base::Done{};
+  return cannot_listen(at, error);
+}
+
+base::Status<LaunchError> check_writable(const std::string& path) {
+  struct stat there {};
+  if (::stat(path.c_str(), &there) == 0) {
+    if (S_ISDIR(there.st_mode)) return cannot_write(path, EISDIR);
+    if (::access(path.c_str(), W_OK) != 0) return cannot_write(path, errno);
+    if (!S_ISREG(there.st_mode)) return base::Done{};
+  } else if (errno != ENOENT) {
+    return cannot_write(path, errno);
+  }
+  if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0) return cannot_write(path, errno);
+  return base::Done{};
+}
+
+bool needs_data_directory(const Config& config) {
+  return config.store != "memory:" || config.token_key.empty();
+}
+
+base::Status<LaunchError> check_places(const Config& config, const std::string& data_path,
+                                       const std::string& store_file) {
+  if (needs_data_directory(config)) {
+    const auto usable = DataDirectory::check(data_path);
+    if (!usable) return base::Failure{LaunchError{usable.error().line}};
+  }
+  // A key of the data directory is made when it is missing; one that was named has to be there.
+  const std::string own_key = DataDirectory::key_file_in(data_path);
+  const bool own = config.token_key.empty();
+  if (!own || ::access(own_key.c_str(), F_OK) == 0) {
+    const auto key = proto::read_token_key(own ? own_key : config.token_key);
+    if (!key) return base::Failure{LaunchError{key.error().text}};
+  }
+  for (const ring::Address& at : listen_addresses(config)) {
+    const auto usable = check_address(at);
+    if (!usable) return usable;
+  }
+  for (const std::string& file : {store_file, config.ports_file, config.stats_file}) {
+    if (file.empty()) continue;
+    // Checked with the directory, which may have to be made first.
+    struct stat there {};
+    if (is_in(data_path, file) && ::stat(file.c_str(), &there) != 0) continue;
+    const auto writable = check_writable(file);
+    if (!writable) return writable;
+  }
+  return base::Done{};
 }
 
 base::Status<LaunchError> write_by_rename(const std::string& path, const std::string& content) {
@@ -142,8 +225,7 @@ base::Status<LaunchError> write_by_rename(const std::string& path, const std::st
   const int error = errno;
   if (out >= 0) ::close(out);
   if (good) return base::Done{};
-  return base::Failure{LaunchError{"cannot write " + path + ": " + std::strerror(error) +
-                                   "; give a path in a directory that this user can write"}};
+  return cannot_write(path, error);
 }
 
 std::string ports_json(const ring::Address& client, const char* backend, uint32_t shards) {

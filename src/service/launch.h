@@ -41,6 +41,18 @@ std::vector<ring::Address> listen_addresses(const Config& config);
 // first one's clients; tries for `wait_ms`, for a predecessor that is still dying.
 base::Status<LaunchError> probe_port(const ring::Address& at, uint64_t wait_ms);
 
+// Whether this host has the address and lets this user listen there. Its port may be in use.
+base::Status<LaunchError> check_address(const ring::Address& at);
+
+// What tells now whether write_by_rename can write there later; nothing is made.
+base::Status<LaunchError> check_writable(const std::string& path);
+
+// Whether all that the start makes, reads or binds can be, as far as it shows without doing so.
+// `store_file`: of a store that was named; empty: it is in the data directory, or in memory.
+base::Status<LaunchError> check_places(const Config& config, const std::string& data_path,
+                                       const std::string& store_file);
+bool needs_data_directory(const Config& config);
+
 // Whole or not at all, whenever somebody looks. What is no regular file (a device, a pipe) is
 // written to as it is and never replaced.
 base::Status<LaunchError> write_by_rename(const std::string& path, const std::string& content);

@@ -237,15 +237,77 @@ TEST(Ringtalkd, RefusesToStartWithOneLineAndTwo) {
       {"--config", folder.path() + "/absent.toml"},
       {"--backend", "kqueue"},
       {"--set", "limits.nothing=1"},
+      // Each of these once served.
+      {"--config", folder.path(), "--data-dir", folder.path() + "/g"},
+      {"--config", "", "--data-dir", folder.path() + "/h"},
+      {"--stats-file", folder.path() + "/missing/stats", "--data-dir", folder.path() + "/i"},
+      {"--stats-file", folder.path(), "--data-dir", folder.path() + "/j"},
+      {"--backend", "epoll", "--uring-mask", "foo", "--data-dir", folder.path() + "/k"},
+      {"--ports-file", file + "/ports", "--data-dir", folder.path() + "/l"},
+      {"--data-dir", "/dev/null"},
+      {"--store", "x", "--data-dir", folder.path() + "/m"},
   };
   for (const auto& arguments : wrong) {
-    SCOPED_TRACE(arguments[0]);
-    const Finished finished = start_with(arguments);
-    EXPECT_EQ(finished.status, 2) << arguments[0];
-    EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1)
-        << finished.errors;
-    EXPECT_EQ(finished.output, "");
+    // --check-config once had nothing against what does not start.
+    for (const bool checks : {false, true}) {
+      SCOPED_TRACE(testing::PrintToString(arguments) + (checks ? " checked" : " started"));
+      auto words = arguments;
+      if (checks) words.push_back("--check-config");
+      const Finished finished = start_with(words);
+      EXPECT_EQ(finished.status, 2);
+      EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1)
+          << finished.errors;
+      EXPECT_NE(finished.errors.find(';'), std::string::npos) << "no remedy: " << finished.errors;
+      EXPECT_EQ(finished.output, "");
+    }
   }
+}
+
+TEST(Ringtalkd, ChecksTheConfigurationAndMakesAndTakesNothing) {
+  TemporaryFolder folder;
+  const std::string data = folder.path() + "/data";
+  const Finished fresh =
+      start_with({"--check-config", "--data-dir", data, "--store", "sqlite:" + data + "/x.db",
+                  "--stats-file", data + "/stats", "--ports-file", folder.path() + "/ports"});
+  EXPECT_EQ(fresh.status, 0) << fresh.errors;
+  EXPECT_EQ(fresh.output, "the configuration is good\n");
+  EXPECT_NE(::access(data.c_str(), F_OK), 0);
+  EXPECT_NE(::access((folder.path() + "/ports").c_str(), F_OK), 0);
+  // Beside the server that it is for.
+  Server server;
+  ASSERT_EQ(server.error(), "");
+  const Finished beside = start_with(
+      {"--check-config", "--data-dir", server.data_dir(), "-p", std::to_string(server.port())});
+  EXPECT_EQ(beside.status, 0) << beside.errors;
+}
+
+TEST(Ringtalkd, ReadsBackTheConfigurationThatItPrints) {
+  TemporaryFolder folder;
+  const Finished printed = start_with({"--print-config", "--data-dir", folder.path() + "/data"});
+  ASSERT_EQ(printed.status, 0) << printed.errors;
+  write_file(folder.path() + "/printed.toml", printed.output);
+  const Finished again =
+      start_with({"--config", folder.path() + "/printed.toml", "--print-config", "--check-config"});
+  EXPECT_EQ(again.status, 0) << again.errors;
+  const auto values = [](const std::string& text) {
+    std::string result;
+    for (size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      const std::string line = text.substr(at, text.find('\n', at) - at);
+      result += line.substr(0, line.find('#')) + "\n";
+    }
+    return result;
+  };
+  EXPECT_EQ(values(again.output), values(printed.output) + "\n");
+}
+
+TEST(Ringtalkd, SaysWhatTooFewDescriptorsMean) {
+  TemporaryFolder folder;
+  const Finished finished = run({.argv = {program("ringtalkd"), "-p", "0", "--shards", "2",
+                                          "--data-dir", folder.path() + "/data"},
+                                 .descriptors_max = 40});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_NE(finished.errors.find("raise ulimit -n"), std::string::npos) << finished.errors;
+  EXPECT_EQ(finished.errors.find("--max-connections"), std::string::npos) << finished.errors;
 }
 
 // What an ordinary user may not write; as root the test becomes one.
@@ -264,6 +326,33 @@ TEST(Ringtalkd, RefusesADataDirectoryThatItMayNotWrite) {
   EXPECT_EQ(std::count(finished.errors.begin(), finished.errors.end(), '\n'), 1) << finished.errors;
   EXPECT_NE(finished.errors.find("Permission denied"), std::string::npos) << finished.errors;
   EXPECT_NE(finished.errors.find("; "), std::string::npos) << finished.errors;
+}
+
+// It took what it could not see for what is not there.
+TEST(Ringtalkd, NamesNoStepsForADatabaseThatItMayNotRead) {
+  TemporaryFolder folder;
+  const std::string data = folder.path() + "/data";
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
+  ASSERT_EQ(start_with({"migrate", "--data-dir", data}).status, 0);
+  std::vector<std::string> argv;
+  if (::geteuid() == 0) {
+    argv = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"};
+  }
+  argv.insert(argv.end(), {program("ringtalkd"), "--version"});
+  if (run({.argv = argv}).status != 0) GTEST_SKIP() << "nobody may not run this build";
+  argv.back() = "migrate";
+  argv.insert(argv.end(), {"--dry-run", "--data-dir", data});
+  // The directory, then the file alone. An owner who may not is as good as a stranger.
+  for (const auto& [of_data, of_file] : {std::pair{0000, 0600}, std::pair{0755, 0000}}) {
+    ASSERT_EQ(::chmod((data + "/ringtalk.db").c_str(), of_file), 0);
+    ASSERT_EQ(::chmod(data.c_str(), of_data), 0);
+    const Finished finished = run({.argv = argv});
+    EXPECT_EQ(::chmod(data.c_str(), 0700), 0);
+    EXPECT_EQ(finished.status, 2);
+    EXPECT_EQ(finished.output, "");
+    EXPECT_NE(finished.errors.find("Permission denied; run as the user"), std::string::npos)
+        << finished.errors;
+  }
 }
 
 TEST(Ringtalkd, RefusesADatabaseOfANewerVersionAndLeavesItAsItIs) {

@@ -295,7 +295,15 @@ TEST(Capacity, ATenthIsLeftAndAReserveIsKept) {
   config.max_connections = 19'000;
   const auto large = plan_capacity(config, 2, table, 20'000);
   ASSERT_FALSE(large.ok());
+  EXPECT_TRUE(contains(large.error().line, "--max-connections 19,000 is beyond the 18,000"));
   EXPECT_TRUE(contains(large.error().line, "more --shards"));
+  // Nobody gave a number of connections here.
+  config.max_connections = 0;
+  const auto none = plan_capacity(
+      config, 2, [](uint32_t) { return 1U; }, 40);
+  ASSERT_FALSE(none.ok());
+  EXPECT_TRUE(none.error().line.starts_with("ulimit -n 40 leaves room for 1 "))
+      << none.error().line;
 }
 
 // A room keeps a bit for each of 256 shards. With more, the first join of a client on shard 256
