@@ -116,7 +116,7 @@ std::string verdict_lines(const RunReport& report) {
               (one.value ? format("%.10g", *one.value) : std::string("unknown")) + ")";
   }
   if (!failed.empty()) return out + "failed: " + failed + "\n";
-  if (!report.messages.issued) return out;
+  if (!report.messages.issued || !report.invalid_reasons.empty()) return out;
   out += "passed: nothing lost, duplicated or reordered";
   if (report.messages.rejected.value_or(0) > 0) {
     out += "; " + grouped(*report.messages.rejected) + " refused by the server";

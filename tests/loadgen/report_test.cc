@@ -154,6 +154,19 @@ TEST(Report, TheVerdictIsTheFirstLine) {
   EXPECT_EQ(verdict(report), Exit::interrupted);
 }
 
+// Figures that say nothing about the server pass nothing.
+TEST(Report, OnlyAValidRunPasses) {
+  RunReport report = sample();
+  report.messages.rejected = 50;
+  EXPECT_TRUE(to_text(report, "")
+                  .starts_with("VALID\npassed: nothing lost, duplicated or reordered; "
+                               "50 refused by the server\n"))
+      << to_text(report, "");
+  EXPECT_EQ(nlohmann::json::parse(to_json(report))["messages"]["rejected"], 50);
+  report.invalid_reasons = {"2 of 10 clients were not back at the end"};
+  EXPECT_EQ(to_text(report, "").find("passed"), std::string::npos) << to_text(report, "");
+}
+
 // Left out and announced is no loss, but neither is it passed over in silence.
 TEST(Report, WhatWasSkippedIsToldBesideTheVerdict) {
   RunReport report = sample();
