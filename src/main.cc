@@ -161,8 +161,8 @@ void Server::check() {
   }
   choose_backend();
   const store::StoreUrl url = store_url();
-  const bool named = url.kind == store::StoreUrl::Kind::sqlite && !config().store.empty();
-  const auto usable = service::check_places(config(), data_path(), named ? url.path : "");
+  const bool on_disk = url.kind == store::StoreUrl::Kind::sqlite;
+  const auto usable = service::check_places(config(), data_path(), on_disk ? url.path : "");
   if (!usable) misuse(usable.error().line);
 }
 

@@ -48,7 +48,7 @@ base::Status<LaunchError> check_address(const ring::Address& at);
 base::Status<LaunchError> check_writable(const std::string& path);
 
 // Whether all that the start makes, reads or binds can be, as far as it shows without doing so.
-// `store_file`: of a store that was named; empty: it is in the data directory, or in memory.
+// `store_file`: empty for a store that is no file.
 base::Status<LaunchError> check_places(const Config& config, const std::string& data_path,
                                        const std::string& store_file);
 bool needs_data_directory(const Config& config);
