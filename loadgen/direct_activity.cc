@@ -98,13 +98,19 @@ bool DirectActivity::nothing_under_way() {
   return true;
 }
 
+void DirectActivity::note_away() {
+  for (uint32_t client = 0; client < paired_; client++) {
+    clients_[client].away = !place_.fleet.is_ready(client);
+  }
+}
+
 void DirectActivity::judge() {
   for (uint32_t client = 0; client < paired_; client++) {
     const Client& sender = clients_[peer(client)];
     const Client& receiver = clients_[client];
     const uint64_t missing = receiver.tally.missing(sender.sent.count);
     const uint64_t unheard = missing > sender.rejected ? missing - sender.rejected : 0;
-    const uint64_t unjudged = std::min(unheard, sender.in_flight());
+    const uint64_t unjudged = receiver.away ? unheard : std::min(unheard, sender.in_flight());
     counters().unresolved += sender.in_flight();
     counters().unjudged += unjudged;
     counters().lost_messages += unheard - unjudged;

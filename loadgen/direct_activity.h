@@ -19,6 +19,8 @@ class DirectActivity final : public Activity {
   void sent(uint32_t client, const client::SendResult& result);
   void message(uint32_t client, const proto::MessageFields& message);
 
+  // Before the clients are sent away: who is not there cannot have been shown what it missed.
+  void note_away();
   void judge() override;
 
  private:
@@ -27,6 +29,7 @@ class DirectActivity final : public Activity {
     uint64_t acknowledged;
     uint64_t rejected;
     check::StreamTally tally;
+    bool away;  // when the run ended
     uint64_t in_flight() const noexcept { return sent.count - acknowledged - rejected; }
   };
   struct Times {

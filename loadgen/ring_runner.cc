@@ -67,6 +67,7 @@ void RingRunner::follow(Phase phase) {
   if (phase == Phase::settle) each([](Activity& activity) { activity.end(); });
   if (phase == Phase::stop) {
     stop_ns_ = clock_.now_ns();
+    if (direct_) direct_->note_away();
     fleet_.stop_all();
   }
 }

@@ -275,6 +275,8 @@ TEST(LoadgenProgram, AServerThatStaysDeadMakesTheRunInvalid) {
     EXPECT_EQ(report["connections"]["reached"], 20);
     EXPECT_TRUE(has_reason(report, "20 of 20 clients were not back")) << report["invalid_reasons"];
     EXPECT_TRUE(has_reason(report, "the server did not answer")) << report["invalid_reasons"];
+    EXPECT_EQ(report["messages"]["lost"],
+              kOutages[i].scenario == std::string("idle") ? Json() : Json(0));
     const bool durable = kOutages[i].scenario == std::string("direct");
     EXPECT_EQ(has_reason(report, "sends were neither acknowledged nor refused"), durable);
   }
