@@ -7,12 +7,20 @@
 namespace ringtalk::proto {
 namespace {
 
-constexpr std::array<uint32_t, 3> kChunkBytes = {256, 4 * 1024, 64 * 1024};
-static_assert(kChunkBytes.back() >= kFrameBytesMax);
+// In percent of the budget: from where on who carries such a chunk waits, and up to where one more
+// is taken.
+struct ChunkClass {
+  uint32_t bytes;
+  uint32_t waits_from;
+  uint32_t taken_to;
+};
+constexpr std::array<ChunkClass, 3> kChunks = {
+    {{256, 190, 200}, {4 * 1024, 175, 190}, {64 * 1024, 100, 175}}};
+static_assert(kChunks.back().bytes >= kFrameBytesMax && kChunks.front().taken_to == 200);
 
 size_t chunk_class(uint32_t bytes) noexcept {
-  for (size_t i = 0; i < kChunkBytes.size(); i++) {
-    if (bytes <= kChunkBytes[i]) return i;
+  for (size_t i = 0; i < kChunks.size(); i++) {
+    if (bytes <= kChunks[i].bytes) return i;
   }
   UNREACHABLE();
 }
@@ -33,6 +41,11 @@ FrameReader::~FrameReader() {
       chunk = next;
     }
   }
+}
+
+bool FrameReader::has_room(const PartialFrame& partial) const noexcept {
+  return stats_.carried_bytes <
+         budget_bytes_ * kChunks[chunk_class(partial.capacity)].waits_from / 100;
 }
 
 void FrameReader::release(PartialFrame& partial) noexcept {
@@ -77,8 +90,9 @@ ReadEnd FrameReader::carry(PartialFrame& partial, std::span<const std::byte> byt
   const uint32_t needed = partial.filled + static_cast<uint32_t>(bytes.size());
   ASSERT(needed < kFrameBytesMax);
   if (needed > partial.capacity) {
-    const uint32_t capacity = kChunkBytes[chunk_class(needed)];
-    if (stats_.carried_bytes + capacity > 2 * budget_bytes_) {
+    const ChunkClass& chosen = kChunks[chunk_class(needed)];
+    const uint32_t capacity = chosen.bytes;
+    if (stats_.carried_bytes + capacity > budget_bytes_ * chosen.taken_to / 100) {
       stats_.no_memory++;
       return ReadEnd::no_memory;
     }
@@ -90,7 +104,7 @@ ReadEnd FrameReader::carry(PartialFrame& partial, std::span<const std::byte> byt
   }
   std::memcpy(partial.bytes + partial.filled, bytes.data(), bytes.size());
   partial.filled = needed;
-  if (budget_free()) return ReadEnd::consumed;
+  if (has_room(partial)) return ReadEnd::consumed;
   stats_.over_budget++;
   return ReadEnd::over_budget;
 }

@@ -34,11 +34,11 @@ struct PartialFrame {
 
 enum class ReadEnd : uint8_t {
   consumed,     // all bytes are used up; a partial frame may be carried
-  over_budget,  // like consumed, but the budget is spent: pause this connection until budget_free()
+  over_budget,  // like consumed, but the budget is spent: pause this connection until has_room()
   stopped,      // the sink said stop (the connection is going to be closed)
   too_large,    // a prefix beyond the limit: close
   bad_frame,    // a prefix that no frame can have (below kFrameBytesMin): close
-  no_memory,    // twice the budget is spent, the rest could not be kept: close
+  no_memory,    // what is kept beyond the budget is spent, too, for a chunk of this size: close
 };
 
 struct FrameReaderStats {
@@ -53,7 +53,8 @@ struct FrameReaderStats {
 class FrameReader {
  public:
   // `budget_bytes` bounds the chunks of all partial frames together. What arrives beyond it is
-  // still kept up to twice the budget, because leases that are under way cannot be refused.
+  // still kept up to twice the budget, because leases that are under way cannot be refused. The
+  // larger a chunk, the sooner it has to wait: heads of large frames leave room for small ones.
   explicit FrameReader(size_t budget_bytes);
   ~FrameReader();
   FrameReader(const FrameReader&) = delete;
@@ -84,7 +85,9 @@ class FrameReader {
 
   // The connection has ended: gives the chunk back.
   void release(PartialFrame& partial) noexcept;
+  // For every connection, or for one with this partial frame.
   bool budget_free() const noexcept { return stats_.carried_bytes < budget_bytes_; }
+  bool has_room(const PartialFrame& partial) const noexcept;
   const FrameReaderStats& stats() const noexcept { return stats_; }
 
  private:

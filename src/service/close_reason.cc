@@ -38,6 +38,8 @@ const char* to_string(CloseReason reason) noexcept {
       return "slow_reader";
     case CloseReason::no_memory:
       return "no_memory";
+    case CloseReason::frame_timeout:
+      return "frame_timeout";
     case CloseReason::draining:
       return "draining";
     case CloseReason::count:

@@ -24,9 +24,10 @@ enum class CloseReason : uint8_t {
   bad_frame,         // does not verify, or a prefix that no frame can have
   too_large,         // a frame beyond the limit
   version_too_old,
-  slow_reader,  // its queue pinned too much memory
-  no_memory,    // the budget of cut frames was spent twice over
-  draining,     // the server stops
+  slow_reader,    // its queue pinned too much memory
+  no_memory,      // the budget of cut frames was spent twice over
+  frame_timeout,  // others waited for memory that a frame held which did not end
+  draining,       // the server stops
   count,
 };
 inline constexpr size_t kCloseReasons = static_cast<size_t>(CloseReason::count);

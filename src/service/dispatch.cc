@@ -20,6 +20,7 @@ bool Shard::frame(uint32_t slot, std::span<const std::byte> bytes) {
   if (session.phase == Phase::online && !session.has(session_flags::kPaused)) {
     sessions_.missed(slot) = 0;
   }
+  session.frame_turn = false;
   const auto verified = proto::verify(bytes, proto::Role::server);
   if (__builtin_expect(!verified, false)) {
     stats_.frames_bad++;

@@ -20,6 +20,7 @@ struct Limits {
   uint32_t prelogin_sockets = 2'000;   // for each shard
   uint32_t prelogin_per_address = 20;  // of the node; not for trusted addresses; 0 = no limit
   uint64_t login_timeout_ms = 10'000;
+  uint64_t frame_timeout_ms = 10'000;  // of a cut frame, while others wait for its memory
   std::vector<std::string> trusted_addresses{"loopback"};
 
   // After login, for each session: beyond these the server stops reading.

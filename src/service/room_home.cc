@@ -285,7 +285,6 @@ void RoomHome::send_burst_to(Room& room, uint32_t shard, const Mail& mail) {
   if (say_missed(room, shard, Need::droppable) && postbox_.post(shard, mail, Need::droppable)) {
     return;
   }
-  shards_missed_++;
   // Of another node's messages the client sees the numbers jump.
   if (room.burst_n == 0) return;
   for (Missed& missed : room.missed) {

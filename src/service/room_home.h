@@ -46,7 +46,6 @@ class RoomHome {
   void release();
 
   uint32_t rooms() const noexcept { return static_cast<uint32_t>(index_.count()); }
-  uint64_t shards_missed() const noexcept { return shards_missed_; }
 
  private:
   // Who gets no copy of a burst: its publisher, when it asked for no echo.
@@ -117,7 +116,6 @@ class RoomHome {
   std::vector<uint32_t> missed_;  // rooms of which a shard has missed something
   std::vector<wire::RoomHead> heads_;
   uint64_t rooms_ended_ = 0;
-  uint64_t shards_missed_ = 0;
 };
 
 }  // namespace ringtalk::service

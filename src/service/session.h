@@ -56,10 +56,11 @@ struct Session {
   uint32_t epoch;
   uint32_t unacknowledged_bytes;  // of requests that wait for an answer
   uint16_t requests_in_flight;
-  WaitList list;          // which one `SessionRest::waiting` is in
-  bool waits_for_budget;  // kPaused until partial frames have room
-  uint32_t rooms;         // how many it is in
-  uint64_t pushed;        // durable pushes, for HeartbeatAck
+  WaitList list;              // which one `SessionRest::waiting` is in
+  bool waits_for_budget : 1;  // kPaused until partial frames have room
+  bool frame_turn : 1;        // its cut frame has its turn (Shard::look_at_cut_frames)
+  uint32_t rooms;             // how many it is in
+  uint64_t pushed;            // durable pushes, for HeartbeatAck
   proto::PartialFrame partial;
 
   bool has(uint8_t flag) const noexcept { return (flags & flag) != 0; }

@@ -128,6 +128,7 @@ uint64_t Shard::sleep_until(uint64_t deadline_ns) noexcept {
   if (deadline_ns == 0 || work_left() || !door_.prepare_sleep()) return 0;
   uint64_t until = earlier(deadline_ns, next_sweep_ns_);
   if (chat_->waiting()) until = earlier(until, now_ns_ + kRetryNs);
+  if (!budget_waiters_.empty()) until = earlier(until, next_look_ns_);
   until = earlier(until, admission_->next_deadline(now_ns_));
   return earlier(until, drain_->next_deadline());
 }
@@ -210,7 +211,7 @@ void Shard::session_online(uint32_t slot) {
   session.phase = Phase::online;
   online_++;
   admission_->leave(slot);
-  if (!session.has(session_flags::kPaused) || session.waits_for_budget) sessions_.missed(slot) = 0;
+  if (!session.has(session_flags::kPaused)) sessions_.missed(slot) = 0;
   chat_->open(slot);
 }
 
@@ -280,7 +281,9 @@ void Shard::run_timers() {
   if (now_ns_ >= next_sweep_ns_) sweep_heartbeats();
   if (!lost_.empty()) end_lost_sessions();
   drain_->tick();
-  if (!budget_waiters_.empty() && reader_.budget_free()) resume_for_budget();
+  if (budget_waiters_.empty()) return;
+  if (now_ns_ >= next_look_ns_) look_at_cut_frames();
+  if (reader_.budget_free()) resume_for_budget();
 }
 
 void Shard::sweep_heartbeats() {

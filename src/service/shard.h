@@ -141,8 +141,10 @@ class Shard final : public ring::Handler {
   void discard(uint32_t slot, size_t bytes);
   void input_ended(uint32_t slot, ring::Error error);
   bool may_read(uint32_t slot);
+  void read_on(uint32_t slot);
   void wait_for_budget(uint32_t slot);
   void resume_for_budget();
+  void look_at_cut_frames();
   void sent(uint32_t slot, ring::Error error);
   void half_close_if_flushed(uint32_t slot);
   void half_closed(uint32_t slot);
@@ -188,6 +190,7 @@ class Shard final : public ring::Handler {
   uint64_t sessions_numbered_ = 0;
   std::vector<uint32_t> lost_;                      // slots found by a sweep, not yet ended
   std::vector<ring::ConnectionId> budget_waiters_;  // paused until partial frames have room
+  uint64_t next_look_ns_ = 0;                       // at cut frames, while there are waiters
   Door door_;
 };
 

@@ -14,6 +14,8 @@
 namespace ringtalk::service {
 namespace {
 
+constexpr size_t kTurnsPerLook = 16;
+
 CloseReason reason_of(ring::Error error) noexcept {
   switch (error) {
     case ring::Error::none:
@@ -118,6 +120,7 @@ void Shard::received(const ring::Completion& completion) {
     case proto::ReadEnd::stopped:
       return;
     case proto::ReadEnd::over_budget:
+      if (session.frame_turn) break;
       return wait_for_budget(slot);
     case proto::ReadEnd::too_large:
       stats_.frames_bad++;
@@ -170,20 +173,26 @@ void Shard::resume_if_free(uint32_t slot) {
   if (!session.has(session_flags::kPaused) || session.phase == Phase::closing) return;
   if (!may_read(slot)) return;
   const bool carries = session.phase < Phase::ending && session.partial.filled > 0;
-  if (carries && !reader_.budget_free()) return wait_for_budget(slot);
+  session.frame_turn = false;
+  if (carries && !reader_.has_room(session.partial)) return wait_for_budget(slot);
+  read_on(slot);
+}
+
+void Shard::read_on(uint32_t slot) {
+  Session& session = sessions_[slot];
   session.clear(session_flags::kPaused);
   if (session.phase == Phase::online) sessions_.missed(slot) = 0;
   proactor_.receive_resume({slot, session.generation});
 }
 
-// The heartbeat goes on counting meanwhile, unlike for other pauses: those who hold the budget with
-// frames that never end would hold it for ever.
 void Shard::wait_for_budget(uint32_t slot) {
   Session& session = sessions_[slot];
   pause(slot);
   if (session.waits_for_budget) return;
   session.waits_for_budget = true;
-  if (session.phase == Phase::online) sessions_.missed(slot) = 0;
+  if (budget_waiters_.empty()) {
+    next_look_ns_ = now_ns_ + limits_->frame_timeout_ms * base::kNsPerMs;
+  }
   budget_waiters_.push_back({slot, session.generation});
 }
 
@@ -195,9 +204,37 @@ void Shard::resume_for_budget() {
     if (session == nullptr) continue;
     session->waits_for_budget = false;
     resume_if_free(waiter.slot);
-    // For another reason it may have to stay paused.
-    const bool stays = session->has(session_flags::kPaused) && !session->waits_for_budget;
-    if (stays) sessions_.missed(waiter.slot) = kNotSwept;
+  }
+}
+
+// Frames that never end must not keep the memory from those who wait for it. Who is in the midst of
+// a frame gets a turn at a look, from which on it is read whatever the budget says; whoever is at
+// the same frame at the next look has had its time. Of those who wait only a few get one: they may
+// need more memory.
+void Shard::look_at_cut_frames() {
+  next_look_ns_ = now_ns_ + limits_->frame_timeout_ms * base::kNsPerMs;
+  for (uint32_t slot = 0; slot < sessions_.used_slots(); slot++) {
+    Session& session = sessions_[slot];
+    if (session.phase == Phase::free || session.phase >= Phase::ending) continue;
+    if (session.partial.filled == 0 || session.has(session_flags::kPaused)) continue;
+    if (session.frame_turn) {
+      end_with_error(slot, 0, wire::ErrorCode::ServerBusy, CloseReason::frame_timeout,
+                     static_cast<uint32_t>(limits_->busy_retry_ms));
+    } else {
+      session.frame_turn = true;
+    }
+  }
+  const auto end = budget_waiters_.begin() +
+                   static_cast<ptrdiff_t>(std::min(budget_waiters_.size(), kTurnsPerLook));
+  const std::vector<ring::ConnectionId> first(budget_waiters_.begin(), end);
+  budget_waiters_.erase(budget_waiters_.begin(), end);
+  for (const ring::ConnectionId& waiter : first) {
+    Session* session = sessions_.find(waiter.slot, waiter.generation);
+    if (session == nullptr) continue;
+    session->waits_for_budget = false;
+    if (session->phase >= Phase::ending || !may_read(waiter.slot)) continue;
+    read_on(waiter.slot);
+    session->frame_turn = true;
   }
 }
 

@@ -97,23 +97,38 @@ TEST(FrameReader, grows_a_partial_frame_by_what_has_arrived) {
   EXPECT_EQ(partial.bytes, nullptr);
 }
 
-TEST(FrameReader, asks_for_a_pause_over_its_budget_and_refuses_beyond_twice_of_it) {
+// Chunks of 64 KiB wait from the budget on and are refused beyond 1.75 times of it, those of 4 KiB
+// from there to 1.9 times, and the least ones have the rest up to twice the budget.
+TEST(FrameReader, asks_for_a_pause_over_its_budget_and_leaves_room_for_small_heads) {
   FrameWriter writer;
-  const Bytes frame = writer.heartbeat(1, 1);
-  FrameReader reader(512);
+  const Bytes small = writer.heartbeat(1, 1);
+  FrameWriter other;
+  const std::vector<std::byte> body(kBodyBytesMax);
+  const Bytes large = other.echo(1, body);
+  FrameReader reader(128 * 1024);
   const auto none = [](Bytes) { return ADD_FAILURE(), true; };
-  PartialFrame partial[5];
-  const ReadEnd expected[5] = {ReadEnd::consumed, ReadEnd::over_budget, ReadEnd::over_budget,
-                               ReadEnd::over_budget, ReadEnd::no_memory};
-  for (int i = 0; i < 5; i++) {
-    EXPECT_EQ(reader.read(partial[i], frame.first(9), kAnySize, none), expected[i]) << i;
+  PartialFrame partial[4];
+  const ReadEnd expected[4] = {ReadEnd::consumed, ReadEnd::over_budget, ReadEnd::over_budget,
+                               ReadEnd::no_memory};
+  for (int i = 0; i < 4; i++) {
+    EXPECT_EQ(reader.read(partial[i], large.first(5'000), kAnySize, none), expected[i]) << i;
   }
   EXPECT_FALSE(reader.budget_free());
+  EXPECT_FALSE(reader.has_room(partial[2]));
+  PartialFrame medium[8];
+  for (int i = 0; i < 8; i++) {
+    const ReadEnd end = reader.read(medium[i], large.first(300), kAnySize, none);
+    EXPECT_EQ(end, i < 7 ? ReadEnd::consumed : ReadEnd::over_budget) << i;
+  }
+  PartialFrame least;
+  EXPECT_EQ(reader.read(least, small.first(9), kAnySize, none), ReadEnd::consumed);
   // What was kept over the budget is not lost.
   int frames = 0;
-  const auto one = [&](Bytes got) { return frames++, std::ranges::equal(got, frame); };
-  EXPECT_EQ(reader.read(partial[3], frame.subspan(9), kAnySize, one), ReadEnd::consumed);
+  const auto one = [&](Bytes got) { return frames++, std::ranges::equal(got, large); };
+  EXPECT_EQ(reader.read(partial[2], large.subspan(5'000), kAnySize, one), ReadEnd::consumed);
   EXPECT_EQ(frames, 1);
+  reader.release(least);
+  for (PartialFrame& p : medium) reader.release(p);
   for (PartialFrame& p : partial) reader.release(p);
   EXPECT_TRUE(reader.budget_free());
   EXPECT_EQ(reader.stats().carried_bytes, 0u);

@@ -98,7 +98,8 @@ uint64_t NodeUnderTest::next_due_ns() const {
 }
 
 void NodeUnderTest::add_stats(ring::ProactorStats& sum, service::ShardStats& shards) const {
-  for (const service::StatsPart& part : node_->snapshot()->parts) {
+  const auto round = node_->snapshot();
+  for (const service::StatsPart& part : round->parts) {
     shards.mail_full += part.shard.mail_full;
     shards.mail_refused += part.shard.mail_refused;
     shards.mail_paused += part.shard.mail_paused;
