@@ -147,6 +147,7 @@ std::vector<const char*> other_values() {
           "limits.prelogin_per_address=0",
           "limits.trusted_addresses=",
           "limits.login_timeout=1d",
+          "limits.frame_timeout=3s",
           "limits.requests_in_flight=1",
           "limits.unacknowledged_bytes=64",
           "limits.outgoing_bytes=65537",
