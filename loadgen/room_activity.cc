@@ -170,9 +170,10 @@ void RoomActivity::cut_stream(Member& member, uint64_t number) {
   member.skipped = 0;
 }
 
-void RoomActivity::new_origin(Member& member, uint64_t origin) {
+void RoomActivity::new_origin(const Part& part, Member& member, uint64_t origin) {
   if (member.origin != 0 && member.origin != origin) {
-    // Another boot of the server numbers from 1 again.
+    // Another boot of the server numbers from 1 again: what was published does not count on.
+    place_.state.rooms[part.room].unsure = true;
     cut_stream(member, member.tally.last);
     member.tally = {};
     member.cut = true;
@@ -187,7 +188,7 @@ void RoomActivity::message(uint32_t client, const client::RoomMessageFields& mes
   if (!head || head->sender != message.sender || message.room != place_.state.room_id(part.room)) {
     return;
   }
-  if (member.origin != message.origin) new_origin(member, message.origin);
+  if (member.origin != message.origin) new_origin(part, member, message.origin);
   if (member.fresh && message.n > member.tally.last) {
     cut_stream(member, message.n - 1);
   }
@@ -208,7 +209,7 @@ void RoomActivity::gap(uint32_t client, const client::RoomGapFields& gap) {
   Member& member = table_[client];
   Part& part = part_of(client);
   if (!gap.announced || gap.room != place_.state.room_id(part.room)) return;
-  if (member.origin != gap.origin) new_origin(member, gap.origin);
+  if (member.origin != gap.origin) new_origin(part, member, gap.origin);
   if (gap.n <= member.tally.last) return;
   // Back again: it is judged from the first message after its return.
   if (member.fresh) return cut_stream(member, gap.n);

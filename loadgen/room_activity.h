@@ -80,7 +80,7 @@ class RoomActivity final : public Activity {
   void pump(Publisher& publisher);
   void wake_publishers(const Part& part);
   void came_back(uint32_t client, uint64_t number, uint64_t n);
-  void new_origin(Member& member, uint64_t origin);
+  void new_origin(const Part& part, Member& member, uint64_t origin);
   void cut_stream(Member& member, uint64_t number);
   void publish(Publisher& publisher, uint64_t intended_ns);
 
