@@ -19,6 +19,7 @@ import sys
 PARTS = [
     ("peers", "A room beside Redis and NATS"),
     ("backends", "Bare loops and ringtalkd, io_uring and epoll"),
+    ("latency", "Latency of both back ends at equal load"),
     ("durable", "Durable one-to-one messages"),
     ("idle", "Idle connections"),
     ("micro", "Hot classes"),
@@ -37,6 +38,8 @@ GOALS = [
     ("P5.echo", "io_uring against epoll, CPU per echo, 1,000 connections", "<=", 0.85, "backends"),
     ("P5.room", "the same, CPU per delivery in a room, window 1", "<=", 0.85, "backends"),
     ("P5.heartbeat", "the same, CPU per heartbeat of idle connections", "<=", 0.85, "idle"),
+    ("P5.p99.5000", "the same, p99 of 5,000 echoes a second, open loop", "<=", 1.0, "latency"),
+    ("P5.p99.20000", "the same, p99 of 20,000 echoes a second", "<=", 1.0, "latency"),
     ("P6", "durable messages/s against bare batched inserts", ">=", 0.70, "durable"),
     ("P8.server", "user bytes of the server per idle connection", "<=", 256, "idle"),
     ("P8.loadgen", "user bytes of loadgen per idle connection", "<=", 128, "idle"),

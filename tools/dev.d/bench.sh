@@ -1,7 +1,7 @@
 # bench: the comparisons of docs/performance.md. Each part writes build/bench/PART.md; bench/report.py lays
 # them together. Nothing else should run meanwhile: the figures are ratios, but a busy host widens them.
 
-bench_parts=(micro backends peers durable idle)
+bench_parts=(micro backends peers latency durable idle)
 
 bench_part() {
   local part=$1 out=build/bench/$1.md
@@ -10,7 +10,7 @@ bench_part() {
       python3 bench/report.py micro build/bench/micro.json >"$out" ;;
     backends | peers) "build/bench/bench_$part" --ringtalkd build/src/ringtalkd --limit-loop build/bench/limit_loop \
       >"$out" ;;
-    durable | idle) python3 "bench/$part.py" build >"$out" ;;
+    latency | durable | idle) python3 "bench/$part.py" build >"$out" ;;
   esac
 }
 
