@@ -46,8 +46,8 @@ struct Shard::Requests {
     connected,
     greeted,  // and not logged in
     online,
-    server,  // only a server says it
   };
+  // Without `serve`: only a server says it.
   struct Row {
     wire::Body body;
     State state;
@@ -83,7 +83,7 @@ struct Shard::Requests {
 
   using Body = wire::Body;
   static constexpr Row kRows[] = {
-      {Body::NONE, State::server, nullptr},
+      {Body::NONE},
       {Body::Hello, State::connected, shard<&Shard::hello>},
       {Body::Register, State::greeted, accounts<&Accounts::register_user>},
       {Body::Login, State::greeted, accounts<&Accounts::login>},
@@ -92,38 +92,37 @@ struct Shard::Requests {
       {Body::Logout, State::online, accounts<&Accounts::logout>},
       {Body::Heartbeat, State::online, shard<&Shard::heartbeat>},
       {Body::Stats, State::online, shard<&Shard::question>},
-      {Body::Welcome, State::server, nullptr},
-      {Body::Registered, State::server, nullptr},
-      {Body::LoggedIn, State::server, nullptr},
-      {Body::HeartbeatAck, State::server, nullptr},
-      {Body::Goaway, State::server, nullptr},
-      {Body::Kicked, State::server, nullptr},
-      {Body::Error, State::server, nullptr},
-      {Body::Ok, State::server, nullptr},
-      {Body::StatsReply, State::server, nullptr},
+      {Body::Welcome},
+      {Body::Registered},
+      {Body::LoggedIn},
+      {Body::HeartbeatAck},
+      {Body::Goaway},
+      {Body::Kicked},
+      {Body::Error},
+      {Body::Ok},
+      {Body::StatsReply},
       {Body::Users, State::online, chat<&Chat::users>},
-      {Body::UserList, State::server, nullptr},
+      {Body::UserList},
       {Body::Send, State::online, chat<&Chat::send>},
-      {Body::Sent, State::server, nullptr},
-      {Body::Message, State::server, nullptr},
+      {Body::Sent},
+      {Body::Message},
       {Body::Pull, State::online, chat<&Chat::pull>},
-      {Body::Messages, State::server, nullptr},
-      {Body::SyncHint, State::server, nullptr},
+      {Body::Messages},
+      {Body::SyncHint},
       {Body::RoomJoin, State::online, chat<&Chat::room_join>},
       {Body::RoomLeave, State::online, chat<&Chat::room_leave>},
       {Body::RoomPublish, State::online, chat<&Chat::room_publish>},
-      {Body::RoomJoined, State::server, nullptr},
-      {Body::RoomMessage, State::server, nullptr},
-      {Body::RoomGap, State::server, nullptr},
+      {Body::RoomJoined},
+      {Body::RoomMessage},
+      {Body::RoomGap},
       {Body::Echo, State::online, shard<&Shard::echo>},
-      {Body::RoomMessages, State::server, nullptr},
+      {Body::RoomMessages},
   };
 
   static consteval bool complete() {
     if (std::size(kRows) != static_cast<size_t>(wire::Body::MAX) + 1) return false;
     for (size_t i = 0; i < std::size(kRows); i++) {
       if (kRows[i].body != static_cast<wire::Body>(i)) return false;
-      if ((kRows[i].state == State::server) != (kRows[i].serve == nullptr)) return false;
     }
     return true;
   }
@@ -135,7 +134,7 @@ void Shard::dispatch(uint32_t slot, const wire::Frame& frame, uint32_t bytes) {
   const uint64_t id = frame.head()->id();
   if (!proto::body_known(frame)) return unsupported(slot, id);
   const Requests::Row& row = Requests::kRows[static_cast<size_t>(frame.body_type())];
-  if (row.state == State::server) return unsupported(slot, id);
+  if (row.serve == nullptr) return unsupported(slot, id);
   if (row.state == State::online && !online(slot, id)) return;
   if (row.state == State::greeted && !greeted(slot, id)) return;
   row.serve(*this, {slot, id, frame, bytes});
