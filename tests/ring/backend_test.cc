@@ -38,7 +38,11 @@ TEST(Backend, WhatIsAskedForByNameRunsOrIsAnError) {
 
 // A slip in --uring-mask once made the server run on epoll, with a warning.
 TEST(Backend, AMaskThatNamesNothingIsAnErrorAndNoReasonForEpoll) {
-  if (!choose_backend(Backend::io_uring, "")) GTEST_SKIP() << "io_uring: not on this host";
+  // The names are looked at whatever the host allows; only a build without the back end has none.
+  const auto uring = choose_backend(Backend::io_uring, "");
+  if (!uring && uring.error().text.starts_with("this build has no io_uring")) {
+    GTEST_SKIP() << uring.error().text;
+  }
   for (const Backend wanted : {Backend::automatic, Backend::io_uring, Backend::epoll}) {
     const auto choice = choose_backend(wanted, "peer_name,multishot_recieve");
     ASSERT_FALSE(choice.ok());
